@@ -1,0 +1,39 @@
+"""What one domain brings to the composed model. Composition is a list of these; nothing else registers anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from alatau_sim.engine.grids import Grid
+from alatau_sim.engine.rule import Derived, Mirror, Relation, Rule, Settlement
+from alatau_sim.fields import Column, Section
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One domain's declarations. `columns` maps a table's name to the columns it adds there.
+
+    `fill` functions, called in order when a model is built, put the starting rows into the tables: `fill(simulation, city)`.
+    `start` functions start the SimPy processes: `start(simulation)`. `city` names the scalars of the day that it sets, with unit.
+    `tables` and `kpis` are `results.kpis.ResultTable` and `Kpi` objects. `systems` names what an `outage` event may strike, with
+    the table whose rows `where` names.
+    """
+
+    name: str
+    policy: type[Section] | None = None
+    world: type[Section] | None = None
+    columns: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
+    derived: tuple[Derived, ...] = ()
+    mirrors: tuple[Mirror, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    grids: tuple[Grid, ...] = ()
+    city: Mapping[str, str] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    settlements: tuple[Settlement, ...] = ()
+    fill: tuple[Callable[[Any, Any], None], ...] = ()
+    start: tuple[Callable[[Any], None], ...] = ()
+    tables: tuple[Any, ...] = ()
+    kpis: tuple[Any, ...] = ()
+    systems: Mapping[str, str] = field(default_factory=dict)
