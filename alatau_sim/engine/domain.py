@@ -8,7 +8,7 @@ from typing import Any
 
 from alatau_sim.engine.grids import Grid
 from alatau_sim.engine.rule import Derived, Mirror, Relation, Rule, Settlement
-from alatau_sim.fields import Column, Section
+from alatau_sim.fields import Column, Param, Section
 
 
 @dataclass(frozen=True)
@@ -37,3 +37,23 @@ class Domain:
     tables: tuple[Any, ...] = ()
     kpis: tuple[Any, ...] = ()
     systems: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What a scenario may say, composed from the domains: sections, rule parameters and systems, without any code that runs."""
+
+    policies: Mapping[str, type[Section]]
+    worlds: Mapping[str, type[Section]]
+    rules: Mapping[str, Mapping[str, Param]]
+    systems: Mapping[str, str]
+
+
+def compose(domains: tuple[Domain, ...]) -> Composition:
+    """The scenario vocabulary of a list of domains; rules without parameters are listed with none."""
+    return Composition(
+        policies={d.name: d.policy for d in domains if d.policy is not None},
+        worlds={d.name: d.world for d in domains if d.world is not None},
+        rules={r.name: r.params for d in domains for r in d.rules},
+        systems={name: table for d in domains for name, table in d.systems.items()},
+    )

@@ -90,6 +90,7 @@ class Rule:
         return (inspect.getdoc(self.fn) or "").split("\n", 1)[0]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function's value, with declared defaults for the parameters that are not given."""
         return self.fn(*args, **{**{name: p.default for name, p in self.params.items()}, **kwargs})
 
 
@@ -146,7 +147,7 @@ def choice(
 
 @dataclass(frozen=True)
 class Derived:
-    """A column computed in refresh from the rows of another table: `table.name` = how(`of`.`column`) over those rows whose `by` points here.
+    """A column computed in refresh: `table.name` = how(`of`.`column`) over the rows of `of` whose `by` points to this row.
 
     `by` is an index column of `of` that points to `table`, or the name of a relation of `of` (then `table` is `of`). `column` is
     empty for `count`. `equals` compares the column with a code first (share of residents whose wallet_state equals 2); `where`
