@@ -37,6 +37,15 @@ class _Beat(simpy.Event):
         env.schedule(self, _AFTER_ALL, delay)
 
 
+class Instant(simpy.Event):
+    """An event that happens before every other event of the instant in which it is fired."""
+
+    def fire(self) -> None:
+        """Let it happen now."""
+        self._ok, self._value = True, None
+        self.env.schedule(self, URGENT)
+
+
 class Clock:
     """The calendar day that is open (or being closed), on top of a SimPy environment.
 
@@ -111,7 +120,6 @@ class Clock:
         """An event after every ordinary event of the instant `delay_s` seconds from now."""
         return _Beat(self.env, int(delay_s))
 
-    def fire_at_once(self, event: simpy.Event) -> None:
-        """Let an event happen before every other event that is due now."""
-        event._ok, event._value = True, None
-        self.env.schedule(event, URGENT)
+    def instant(self) -> Instant:
+        """An event that, once fired, happens before every other event of its instant."""
+        return Instant(self.env)

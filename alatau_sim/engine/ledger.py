@@ -30,7 +30,9 @@ class Ledger:
 
     def watch(self, commodity: str, account: str, table: str, column: str = "") -> None:
         """Let an account stand for the sum of `table.column` (no column: the number of rows), with its present sum as opening balance."""
-        self.book(commodity, "opening", account, self._tables[table].total(column))
+        held = self._tables[table].total(column)
+        source, target = ("opening", account) if held >= 0 else (account, "opening")
+        self.book(commodity, source, target, abs(held))
         self._watched.append((commodity, account, table, column))
 
     def balance(self, commodity: str, account: str) -> int:

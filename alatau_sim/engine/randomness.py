@@ -20,31 +20,32 @@ _UNIT = 1.0 / 9007199254740992.0
 
 COMPILED_SOURCE = '''
 @njit(inline="always")
-def mix(z):
+def keyed_mix(z):
     z = (z ^ (z >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> uint64(27))) * uint64(0x94D049BB133111EB)
     return z ^ (z >> uint64(31))
 
 
 @njit(inline="always")
-def uniform(key, who, k):
-    z = mix(uint64(who) * uint64(0x9E3779B97F4A7C15) + uint64(k) + uint64(1))
-    return float64(mix(z ^ key) >> uint64(11)) * 1.1102230246251565e-16
+def keyed_uniform(key, who, k):
+    z = keyed_mix(uint64(who) * uint64(0x9E3779B97F4A7C15) + uint64(k) + uint64(1))
+    return float64(keyed_mix(z ^ key) >> uint64(11)) * 1.1102230246251565e-16
 
 
 @njit(inline="always")
-def pair(who, other):
-    return mix(mix(uint64(who) * uint64(0x9E3779B97F4A7C15) + uint64(1)) ^ (uint64(other) * uint64(0x9E3779B97F4A7C15) + uint64(2)))
+def keyed_pair(who, other):
+    z = keyed_mix(uint64(who) * uint64(0x9E3779B97F4A7C15) + uint64(1))
+    return keyed_mix(z ^ (uint64(other) * uint64(0x9E3779B97F4A7C15) + uint64(2)))
 
 
 @njit(inline="always")
-def gumbel(key, both):
-    return -log(-log((float64(mix(both ^ key) >> uint64(11)) + 0.5) * 1.1102230246251565e-16))
+def keyed_gumbel(key, both):
+    return -log(-log((float64(keyed_mix(both ^ key) >> uint64(11)) + 0.5) * 1.1102230246251565e-16))
 
 
 @njit(inline="always")
-def sampled(both, limit):
-    return mix(both ^ uint64(0x9E3779B97F4A7C15)) < limit
+def keyed_sampled(both, limit):
+    return keyed_mix(both ^ uint64(0x9E3779B97F4A7C15)) < limit
 '''
 
 

@@ -1,0 +1,119 @@
+"""A rule's own source as the text of a kernel module: checked for the subset of Python on which Python and numba agree bit for bit."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+import textwrap
+from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+from alatau_sim.engine.rule import Rule
+from alatau_sim.errors import InputError
+
+MATH = frozenset({"exp", "log", "log1p", "sqrt", "sin", "tanh", "erf", "floor", "ceil"})
+RESERVED = frozenset({"kernel", "njit", "int64", "float64", "uint64"})
+BUILTINS = frozenset({"min", "max", "abs", "int", "float", "bool", "round", "range"})
+_NODES = (
+    ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.IfExp, ast.Compare,
+    ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Call, ast.Name, ast.Load, ast.Store, ast.Constant, ast.Tuple, ast.Attribute,
+    ast.For, ast.While, ast.Break,
+    ast.Continue, ast.Subscript, ast.Expr, ast.Pass, ast.cmpop, ast.boolop, ast.unaryop,
+    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift, ast.BitAnd, ast.BitOr, ast.BitXor,
+)  # fmt: skip
+
+
+def rule_source(rule: Rule) -> tuple[str, str]:
+    """(helpers and constants, the rule as a function `rule_<name>` with all arguments positional), as text.
+
+    Raises InputError that names the rule, the line and the reason for anything outside the checked subset.
+    """
+    collected: dict[str, str] = {}
+    objects: dict[str, Any] = {}
+    tree = _tree(rule.fn, rule)
+    function = _checked(tree, rule.fn, rule, collected, objects)
+    function.name = f"rule_{rule.name}"
+    return "\n\n".join(collected.values()), ast.unparse(function)
+
+
+def _tree(fn: Callable[..., Any], rule: Rule) -> ast.FunctionDef:
+    try:
+        lines, first = inspect.getsourcelines(fn)
+    except (OSError, TypeError):
+        raise InputError(f"rule {rule.name!r}: the source of {fn.__name__!r} cannot be read; write it in a file") from None
+    node = ast.parse(textwrap.dedent("".join(lines))).body[0]
+    if not isinstance(node, ast.FunctionDef):
+        raise InputError(f"rule {rule.name!r}: {fn.__name__!r} must be written with def")
+    return ast.increment_lineno(node, first - 1)
+
+
+def _checked(
+    node: ast.FunctionDef, fn: Callable[..., Any], rule: Rule, collected: dict[str, str], objects: dict[str, Any]
+) -> ast.FunctionDef:
+    """The function without docstring, decorators, annotations and defaults; its helpers and constants are collected on the way."""
+
+    def refuse(part: ast.AST, reason: str) -> InputError:
+        line = getattr(part, "lineno", node.lineno)
+        return InputError(f"{inspect.getsourcefile(fn)}:{line}: rule {rule.name!r}: {reason}")
+
+    arguments = node.args
+    arguments.args += arguments.kwonlyargs
+    arguments.kwonlyargs, arguments.kw_defaults, arguments.defaults = [], [], []
+    node.decorator_list, node.returns = [], None
+    for argument in arguments.args:
+        argument.annotation = None
+    if isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant) and len(node.body) > 1:
+        node.body = node.body[1:]
+    local = {argument.arg for argument in arguments.args}
+    local |= {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    known = {**fn.__globals__, **inspect.getclosurevars(fn).nonlocals}
+    for part in ast.walk(node):
+        if not isinstance(part, _NODES):
+            what = "'**' differs between Python and numba; multiply, or use exp and log" if isinstance(part, ast.Pow) else ""
+            raise refuse(part, what or f"{type(part).__name__} is outside the subset that compiles")
+        if isinstance(part, ast.Constant) and not isinstance(part.value, bool | int | float):
+            raise refuse(part, f"the constant {part.value!r} is no number")
+        if isinstance(part, ast.Attribute):
+            owner = known.get(part.value.id) if isinstance(part.value, ast.Name) else None
+            if owner is not math or (part.attr not in MATH and part.attr not in ("inf", "pi", "e")):
+                raise refuse(part, f"{ast.unparse(part)!r} is not allowed; math has {', '.join(sorted(MATH))}")
+        if isinstance(part, ast.Name) and part.id not in local and part.id not in BUILTINS:
+            _collect(part.id, known.get(part.id), rule, collected, objects, lambda reason, at=part: refuse(at, reason))
+    return node
+
+
+def _collect(
+    name: str, value: Any, rule: Rule, collected: dict[str, str], objects: dict[str, Any], refuse: Callable[[str], InputError]
+) -> None:
+    """Write one global that the function uses: a math function, a helper or a constant."""
+    if name in RESERVED or name.startswith(("keyed_", "rule_")):
+        raise refuse(f"the name {name!r} is the engine's own; choose another")
+    if name in objects:
+        if objects[name] is not value and objects[name] != value:
+            raise refuse(f"two different things are called {name!r}")
+        return
+    objects[name] = value
+    if isinstance(value, ModuleType) and value is math:
+        return
+    if isinstance(value, BuiltinFunctionType) and getattr(math, value.__name__, None) is value:
+        if value.__name__ not in MATH:
+            raise refuse(f"math.{value.__name__} may differ between Python and numba; allowed: {', '.join(sorted(MATH))}")
+        collected[name] = f"from math import {value.__name__} as {name}"
+    elif isinstance(value, FunctionType):
+        helper = _checked(_tree(value, rule), value, rule, collected, objects)
+        helper.name = name
+        collected[name] = f"@njit\n{ast.unparse(helper)}"
+    elif isinstance(value, bool | int | float) or (isinstance(value, tuple) and all(isinstance(v, bool | int | float) for v in value)):
+        collected[name] = f"{name} = {_literal(value)}"
+    else:
+        raise refuse(f"{name!r} is {'not defined' if value is None else type(value).__name__}; rules use numbers, math and plain functions")
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "(" + "".join(f"{_literal(v)}, " for v in value) + ")"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "math.nan" if math.isnan(value) else "math.inf" if value > 0 else "-math.inf"
+    return repr(value)
