@@ -15,6 +15,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -238,6 +239,7 @@ def outline(stretch: float) -> Polygon:
     return largest(sides.intersection(below(north, 0)).difference(Point(from_degrees(*KONAEV)).buffer(2_750)))
 
 
+@cache
 def districts() -> tuple[dict[str, Polygon], dict[str, tuple[Curve, Curve]], float]:
     """The four districts cut from the outline at their areas, their southern and northern curves, and the outline's stretch."""
     stretch = bisect(lambda k: outline(k).area, CITY_HA * HA, 0.5, 2.0)
