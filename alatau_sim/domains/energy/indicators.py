@@ -1,0 +1,188 @@
+"""Recorded tables and KPIs of electricity. Load is that of homes only: firms, street lights and pumps come with their own domains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from alatau_sim.domains.energy.settle import totals
+from alatau_sim.domains.energy.tables import USES
+from alatau_sim.fields import ResultField
+from alatau_sim.results.kpis import Kpi, ResultTable
+
+THEME = "energy"
+KINDS = ("workday", "day off")
+KIND = ResultField("kind_of_day", "category", "", "working day, or weekend and holiday", KINDS)
+ZONE = ResultField("zone", "category", "", "zone")
+HOUR = ResultField("hour_of_day", "int32", "h", "start of the hour")
+USE = ResultField("use", "category", "", "end use of electricity in homes", USES)
+
+
+def _inside(sim: Any) -> Any:
+    return np.flatnonzero(~sim.tables["zones"]["outside"])
+
+
+def _profile(sim: Any, grid: str, kinds: Any, zones: Any) -> Any:
+    """The mean day of the month by kind of day: float array (kinds, zones, 24)."""
+    return sim.month_profile(grid)[kinds][:, zones] / sim.month_days[kinds, None, None]
+
+
+def _load_profile(sim: Any) -> dict[str, Any]:
+    zones, kinds = _inside(sim), np.flatnonzero(sim.month_days)
+    k, z, h = np.meshgrid(kinds, zones, np.arange(24), indexing="ij")
+    wanted = sum(_profile(sim, f"load_{use}", kinds, zones) for use in USES)
+    return {
+        "kind_of_day": k.ravel(), "zone": z.ravel(), "hour_of_day": h.ravel(), "wanted_w": np.ravel(wanted),
+        "unserved_w": _profile(sim, "load_unserved", kinds, zones).ravel(),
+    }  # fmt: skip
+
+
+def _load_use(sim: Any) -> dict[str, Any]:
+    zones, kinds = _inside(sim), np.flatnonzero(sim.month_days)
+    k, u, h = np.meshgrid(kinds, np.arange(len(USES)), np.arange(24), indexing="ij")
+    wanted = np.stack([_profile(sim, f"load_{use}", kinds, zones).sum(axis=1) for use in USES], axis=1)
+    return {"kind_of_day": k.ravel(), "use": u.ravel(), "hour_of_day": h.ravel(), "wanted_w": wanted.ravel()}
+
+
+def _load_hour(sim: Any) -> dict[str, Any]:
+    zones = _inside(sim)
+    h, z, u = np.meshgrid(np.arange(24), zones, np.arange(len(USES)), indexing="ij")
+    wanted = np.stack([sim.grids[f"load_{use}"][zones] for use in USES], axis=-1)
+    return {"hour": h.ravel(), "zone": z.ravel(), "use": u.ravel(), "wanted_wh": wanted.transpose(1, 0, 2).ravel()}
+
+
+def _substations_hour(sim: Any) -> dict[str, Any]:
+    table, grids = sim.tables["substations"], sim.grids
+    h, s = np.meshgrid(np.arange(24), np.arange(table.n), indexing="ij")
+    capacity = np.rint(table["capacity_w"] * (1.0 + sim.policy.energy.substation_reserve_share)).astype(np.int64)
+    return {
+        "hour": h.ravel(), "substation": s.ravel(), "wanted_wh": grids["substation_wanted"].T.ravel(),
+        "served_wh": grids["substation_served"].T.ravel(), "capacity_w": capacity[s].ravel(),
+        "available_share": grids["substation_up"].T.ravel() / 3600.0,
+    }  # fmt: skip
+
+
+def _load_peak(sim: Any) -> dict[str, Any]:
+    by_hour = sum(sim.grids[f"load_{use}"] for use in USES).sum(axis=0)
+    return {
+        "peak_w": [int(by_hour.max())], "peak_hour": [int(by_hour.argmax())], "wanted_wh": [int(by_hour.sum())],
+        "unserved_wh": [int(sim.grids["load_unserved"].sum())],
+    }  # fmt: skip
+
+
+def _weather(sim: Any) -> dict[str, Any]:
+    t = sim.city["temperature_c"]
+    return {
+        "temperature_mean_c": [sim.city["temperature_mean_c"]],
+        "temperature_min_c": [float(t.min())], "temperature_max_c": [float(t.max())],
+        "heating_degree_hours": [sim.city["heating_degree_hours"]], "daylight_h": [float(sim.city["daylight"].sum())],
+    }  # fmt: skip
+
+
+def _zones_year(sim: Any) -> dict[str, Any]:
+    zones, sums, homes = _inside(sim), totals(sim), sim.tables["households"]
+    home = homes["home"][homes["home"] >= 0]
+    count = np.bincount(home, minlength=sim.tables["zones"].n) * sim.weight
+    return {
+        "zone": zones, "substation": sim.tables["zones"]["substation"][zones], "households": count[zones],
+        "wanted_wh": sums["year_wanted"][zones], "unserved_wh": sums["year_unserved"][zones],
+    }  # fmt: skip
+
+
+TABLES = (
+    ResultTable(
+        "load_profile_month", "month",
+        (KIND, ZONE, HOUR, ResultField("wanted_w", "float64", "W", "mean electricity wanted by homes in this hour of the day"),
+         ResultField("unserved_w", "float64", "W", "mean electricity wanted and not served")),
+        _load_profile, "Load of each zone on the month's mean working day and day off", THEME,
+    ),
+    ResultTable(
+        "load_use_month", "month",
+        (KIND, USE, HOUR, ResultField("wanted_w", "float64", "W", "mean electricity wanted by the city's homes in this hour of the day")),
+        _load_use, "Load of the city by end use on the month's mean working day and day off", THEME,
+    ),
+    ResultTable(
+        "substations_hour", "hour",
+        (ResultField("substation", "category", "", "substation"), ResultField("wanted_wh", "int64", "Wh", "electricity wanted from it"),
+         ResultField("served_wh", "int64", "Wh", "electricity that it served"),
+         ResultField("capacity_w", "int64", "W", "capacity, the utility's reserve included"),
+         ResultField("available_share", "float64", "1", "share of the hour in which it worked")),
+        _substations_hour, "Substations hour by hour", THEME,
+    ),
+    ResultTable(
+        "load_peak_day", "day",
+        (ResultField("peak_w", "int64", "W", "mean load of the day's highest hour"), ResultField("peak_hour", "int32", "h", "its start"),
+         ResultField("wanted_wh", "int64", "Wh", "electricity wanted in the day"),
+         ResultField("unserved_wh", "int64", "Wh", "electricity wanted and not served in the day")),
+        _load_peak, "Highest hour of each day", THEME,
+    ),
+    ResultTable(
+        "weather_day", "day",
+        (ResultField("temperature_mean_c", "float64", "C", "mean temperature"),
+         ResultField("temperature_min_c", "float64", "C", "coldest hour"),
+         ResultField("temperature_max_c", "float64", "C", "warmest hour"),
+         ResultField("heating_degree_hours", "float64", "K h", "sum over hours of degrees below 18 C"),
+         ResultField("daylight_h", "float64", "h", "hours of daylight")),
+        _weather, "Weather of each day", THEME,
+    ),
+    ResultTable(
+        "zones_energy_year", "year",
+        (ZONE, ResultField("substation", "int32", "", "row of the substation that serves the zone; -1: none"),
+         ResultField("households", "int64", "households", "households at the end of the year"),
+         ResultField("wanted_wh", "int64", "Wh", "electricity wanted by homes"),
+         ResultField("unserved_wh", "int64", "Wh", "electricity wanted and not served")),
+        _zones_year, "Electricity of each zone by year", THEME,
+    ),
+    ResultTable(
+        "load_hour", "hour", (ZONE, USE, ResultField("wanted_wh", "int64", "Wh", "electricity wanted by homes")),
+        _load_hour, "Load of each zone and end use, hour by hour", THEME, default=False,
+    ),
+)  # fmt: skip
+
+
+def _use_mwh(row: int) -> Callable[[Any], float]:
+    return lambda sim: float(totals(sim)["month_wanted"][row].sum() / 1e6)
+
+
+def _mean_outage(sim: Any) -> float:
+    homes = sim.tables["households"]
+    return float(homes["outage_hours_month"].mean(dtype=np.float64)) if homes.n else float("nan")
+
+
+def _per_resident(sim: Any) -> float:
+    people = sim.tables["residents"].n * sim.weight
+    sums = totals(sim)
+    return float((sums["month_wanted"].sum() - sums["month_unserved"].sum()) / people / 1000.0) if people else float("nan")
+
+
+def _mean_bill(sim: Any) -> float:
+    homes = sim.tables["households"]
+    return float(homes["energy_bill_kzt"].mean(dtype=np.float64)) if homes.n else float("nan")
+
+
+def _over_days(name: str, per: float) -> Callable[[Any], float]:
+    return lambda sim: float(totals(sim)[name] / per)
+
+
+KPIS = (
+    Kpi("electricity_wanted", "Electricity wanted by homes", "MWh", "neither", "sum over zones, hours and end uses", "load_peak_day",
+        lambda sim: float(totals(sim)["month_wanted"].sum() / 1e6), "sum", THEME),
+    *(Kpi(f"electricity_{use}", f"Electricity for {use.replace('_', ' ')}", "MWh", "neither", "sum over zones and hours", "load_use_month",
+          _use_mwh(row), "sum", THEME) for row, use in enumerate(USES)),
+    Kpi("electricity_per_resident", "Electricity served a resident and month", "kWh", "neither",
+        "served electricity of homes over residents at the month's end", "load_peak_day", _per_resident, "mean", THEME),
+    Kpi("peak_load", "Peak load of homes", "MW", "lower", "highest hourly mean load of the month", "load_peak_day",
+        lambda sim: totals(sim)["month_peak_wh"] / 1e6, "max", THEME),
+    Kpi("electricity_unserved", "Electricity wanted and not served", "MWh", "lower", "sum over zones and hours", "load_peak_day",
+        lambda sim: float(totals(sim)["month_unserved"].sum() / 1e6), "sum", THEME),
+    Kpi("outage_hours_per_home", "Hours without electricity a home", "h", "lower",
+        "mean over households of hours without supply (SAIDI of IEEE 1366, homes only)", "zones_energy_year", _mean_outage, "sum", THEME),
+    Kpi("electricity_bill", "Mean electricity bill of a home", "KZT", "lower", "mean over households of the month's bill", "kpi_month",
+        _mean_bill, "sum", THEME),
+    Kpi("temperature", "Mean temperature", "C", "neither", "mean of the days' means", "weather_day",
+        lambda sim: totals(sim)["month_temperature"] / max(1, totals(sim)["month_days"]), "mean", THEME),
+    Kpi("heating_degree_days", "Heating degree days", "K d", "neither", "hourly degrees below 18 C, summed and divided by 24",
+        "weather_day", _over_days("month_degree_hours", 24.0), "sum", THEME),
+)  # fmt: skip
