@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -107,8 +107,11 @@ class KernelRunner:
                 raise RunError(f"rule {self.rule.name!r}: compiled and plain differ in {name.removeprefix('own_')} at row {row}")
 
     def _check(self, sim: Any, row: int) -> None:
-        if row < 0:
-            return
+        if row >= 0:
+            self.refuse(sim, row)
+
+    def refuse(self, sim: Any, row: int) -> NoReturn:
+        """Stop the run because of what the rule decided in one row: RunError with what it saw and what the column holds."""
         seen, decided = self.explain(sim, row)
         given = ", ".join(f"{name}={value}" for name, value in seen.items())
         what = ", ".join(self.rule.writes) or self.rule.into or self.rule.over

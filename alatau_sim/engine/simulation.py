@@ -40,7 +40,8 @@ class Simulation:
     """Tables, grids and the ledger of one run, and the day that changes them.
 
     `step()` runs the environment until the beat at the end of the day has finished: it closes the day and opens the next. The first
-    beat only opens. `events` are (day number, function of the simulation), carried out when that day opens.
+    beat only opens. `names` holds the rows' names of tables that do not change (zones, substations); `state` is where a domain keeps
+    its sums of the month. `events` are (day number, function of the simulation), carried out when that day opens.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Simulation:
         self.relations: dict[str, NDArray[np.int32]] = {}
         self.relation_state: dict[str, tuple[int, NDArray[Any]]] = {}
         self.city: dict[str, Any] = dict.fromkeys(self.schema.city, 0.0)
+        self.names: dict[str, tuple[str, ...]] = {}
         self.state: dict[str, dict[str, Any]] = {domain.name: {} for domain in domains}
         self.grids: dict[str, NDArray[np.int64]] = {}
         self.profiles: dict[str, NDArray[np.int64]] = {}
@@ -103,7 +105,7 @@ class Simulation:
             if grid.profile:
                 self.profiles[grid.name] = np.zeros((2, *self.grids[grid.name].shape), np.int64)
         if self.mode == "objects":
-            from alatau_sim.engine.population import ObjectRows
+            from alatau_sim.engine.objects import ObjectRows
 
             self._objects = ObjectRows(self)
         for domain in self.domains:
@@ -229,6 +231,8 @@ class Simulation:
         return stream_word(text) >> 1
 
     def close(self) -> None:
-        """Give back the threads."""
+        """Give back the threads and the agents."""
         if self.pool is not None:
             self.pool.shutdown()
+        if self._objects is not None:
+            self._objects.close()

@@ -1,0 +1,273 @@
+"""The city model: a `mesa.Model` that composes the domains over a zoning map on SimPy's clock.
+
+`model.agents` holds ordinary agents only (vehicles, plants, crews: none at this depth). Residents, households and zones are rows of
+column tables; `model.residents`, `model.households`, `model.zones` and `model.agents_by_type` show them as Mesa agent sets.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import holidays
+import mesa
+
+from alatau_sim.city.rezoning import Changes, rezone
+from alatau_sim.city.zones import ZONE_COLUMNS, ZoneTable, load_zones
+from alatau_sim.engine.clock import DAY_S, day_number
+from alatau_sim.engine.domain import Composition, Domain, compose
+from alatau_sim.engine.plan import Item, build_plan, compose_schema
+from alatau_sim.engine.population import ColumnAgentSet, Row
+from alatau_sim.engine.simulation import Observer, Simulation
+from alatau_sim.errors import InputError, did_you_mean
+from alatau_sim.extensions import domains_with
+from alatau_sim.results.kpis import Kpi, ResultTable
+from alatau_sim.scenario.events import apply_set, timeline
+from alatau_sim.scenario.specs import EventSpec, Names, RezoneSpec, Scenario, Settings
+from alatau_sim.scenario.worlds import world_values
+
+COUNTRY = "KZ"
+
+
+class Resident(Row):
+    """One resident: a look at a row of `residents`."""
+
+
+class Household(Row):
+    """One household: a look at a row of `households`."""
+
+
+class Zone(Row):
+    """One zone: a look at a row of `zones`."""
+
+
+AGENT_TYPES: dict[type[Row], str] = {Resident: "residents", Household: "households", Zone: "zones"}
+
+
+@dataclass(frozen=True)
+class City:
+    """What the domains' fill functions get: the scenario, and the zone table of its map."""
+
+    scenario: Scenario
+    zones: ZoneTable
+
+
+def fill_zones(sim: Simulation, city: City) -> None:
+    """Put the map's zones into the zones table."""
+    sim.tables["zones"].insert(city.zones.ids, city.zones.columns())
+    sim.names["zones"] = city.zones.zone
+
+
+def composed(rule_files: Sequence[str | Path] = (), plugins: Sequence[str] = ()) -> tuple[Domain, ...]:
+    """The list that composes everything: schema, tables, rules and processes, in the order in which rules run within a phase."""
+    zoning = Domain("zoning", columns={"zones": ZONE_COLUMNS}, fill=(fill_zones,))
+    return (zoning, *domains_with(rule_files, plugins))
+
+
+class CityModel(mesa.Model):
+    """One run of a scenario: one world (what is not known), one replicate (luck).
+
+    `step()` simulates one day and is the only way to advance time. `threads` is the number of threads of the compiled rules (0: one a
+    core). Close the model when it is done with (it is a context manager), because Mesa keeps every model alive.
+
+    Raises InputError where the map, the margins or a rule do not fit, RunError where a run cannot go on.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        world: int = 0,
+        replicate: int = 0,
+        kernels: str | None = None,
+        threads: int | None = None,
+        rule_files: Sequence[str | Path] = (),
+        plugins: Sequence[str] = (),
+    ) -> None:
+        super().__init__(rng=scenario.run.seed)
+        self.scenario, self.world_number, self.replicate = scenario, world, replicate
+        self.city = City(scenario, load_map(scenario))
+        parts = composed(rule_files, plugins)
+        sections, rules = world_values(scenario, compose(parts), world)
+        self.sim = Simulation(
+            parts,
+            start=scenario.run.start,
+            end=scenario.run.end,
+            policy=scenario.policy,
+            world=sections,
+            rule_params=rules,
+            seed=scenario.run.seed,
+            replicate=replicate,
+            kernels=kernels or scenario.run.kernels,
+            threads=(scenario.run.threads if threads is None else threads) or os.cpu_count() or 1,
+            holidays=days_off(scenario.run.start, scenario.run.end),
+            events=_events(self.city, parts),
+        )
+        self.sim.start(self.city)
+        self._sets = {kind: ColumnAgentSet(self, self.sim.tables[table], kind) for kind, table in AGENT_TYPES.items()}
+
+    # --- time ------------------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Simulate one day: run the SimPy clock until the beat that closes it has finished."""
+        self.sim.step()
+        self.running = not self.sim.finished
+
+    @property
+    def date(self) -> dt.date:
+        """The day that is open (after the last step: the last day)."""
+        return self.sim.clock.date
+
+    @property
+    def days(self) -> int:
+        """Days of the whole run."""
+        return self.sim.clock.last - self.sim.clock.first + 1
+
+    def observe(self, observer: Observer) -> None:
+        """Let a recorder watch; it changes nothing."""
+        self.sim.observers.append(observer)
+
+    # --- agents, as Mesa sees them ----------------------------------------------------------------------------------------
+
+    @property
+    def residents(self) -> ColumnAgentSet:
+        """All residents."""
+        return self._sets[Resident]
+
+    @property
+    def households(self) -> ColumnAgentSet:
+        """All households."""
+        return self._sets[Household]
+
+    @property
+    def zones(self) -> ColumnAgentSet:
+        """All zones, those outside the city too."""
+        return self._sets[Zone]
+
+    @property
+    def agents_by_type(self) -> dict[type, Any]:
+        """Agent sets by type: the column tables and Mesa's registered agents."""
+        return {**self._sets, **super().agents_by_type}
+
+    @property
+    def agent_types(self) -> list[type]:
+        """All agent types."""
+        return list(self.agents_by_type)
+
+    # --- what is recorded -------------------------------------------------------------------------------------------------
+
+    @property
+    def result_tables(self) -> tuple[ResultTable, ...]:
+        """The recorded tables: the default ones and those that the scenario asks for."""
+        wanted = {*self.scenario.results.tables, *(f"{subject}_hour" for subject in self.scenario.results.hourly)}
+        known = {table.name: table for domain in self.sim.domains for table in domain.tables}
+        for name in sorted(wanted - set(known)):
+            raise InputError(f"results: there is no table {name!r}; tables: {', '.join(sorted(known))}")
+        return tuple(table for table in known.values() if table.default or table.name in wanted)
+
+    @property
+    def kpis(self) -> tuple[Kpi, ...]:
+        """All indicators."""
+        return tuple(kpi for domain in self.sim.domains for kpi in domain.kpis)
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """The names of rows, for recorded categories: `zone`, `substation`, … after their tables, and the map's districts."""
+        named = {table.removesuffix("s"): names for table, names in self.sim.names.items()}
+        return {**named, "district": self.city.zones.district_labels, "settlement": self.city.zones.settlement_labels}
+
+    @property
+    def plan(self) -> tuple[Item, ...]:
+        """Every item of the day in order."""
+        return self.sim.plan
+
+    def close(self) -> None:
+        """Give back threads, and let Mesa forget the model."""
+        self.sim.close()
+        self.remove_all_agents()
+        mesa.Agent._ids.pop(self, None)
+
+    def __enter__(self) -> CityModel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def load_map(scenario: Scenario) -> ZoneTable:
+    """The zone table of a scenario's map."""
+    spec = scenario.map
+    return load_zones(
+        spec.file,
+        layer=spec.layer,
+        crs=spec.crs,
+        columns=spec.columns,
+        land_use=spec.land_use,
+        overlap_threshold_m2=spec.overlap_threshold_m2,
+    )
+
+
+def days_off(start: dt.date, end: dt.date) -> frozenset[int]:
+    """Day numbers of the country's public holidays in a span of dates."""
+    years = range(start.year, end.year + 1)
+    return frozenset(day_number(date) for date in holidays.country_holidays(COUNTRY, years=years))
+
+
+def warm_up(rule_files: Sequence[str | Path] = (), plugins: Sequence[str] = ()) -> None:
+    """Compile every kernel into the cache, before workers start that would all compile the same."""
+    parts = composed(rule_files, plugins)
+    build_plan(parts, compose_schema(parts), "compiled")
+
+
+def _events(city: City, parts: Sequence[Domain]) -> list[tuple[int, Callable[[Simulation], None]]]:
+    """What the scenario's dated changes do when their day opens."""
+    composition = compose(tuple(parts))
+    now = {"zones": city.zones}
+
+    def set_values(event: EventSpec) -> Callable[[Simulation], None]:
+        def change(sim: Simulation) -> None:
+            before = Settings(Names(vars(sim.policy)), Names(vars(sim.world)), Names({n: Names(v) for n, v in sim.rule_params.items()}))
+            after = apply_set(before, event.set, composition)
+            sim.set_values(after.policy, after.world, after.rules)
+
+        return change
+
+    def strike(event: EventSpec) -> Callable[[Simulation], None]:
+        def begin(sim: Simulation) -> None:
+            assert event.outage is not None
+            row = outage_row(sim, composition, event.outage.system, event.outage.where)
+            at_s = day_number(event.at.date()) * DAY_S + event.at.hour * 3600 + event.at.minute * 60 + event.at.second
+            sim.add_outage(event.outage.system, row, at_s, at_s + round(event.outage.hours * 3600))
+
+        return begin
+
+    def change_zoning(spec: RezoneSpec) -> Callable[[Simulation], None]:
+        def change(sim: Simulation) -> None:
+            now["zones"] = rezoned(now["zones"], spec)
+            for name, values in now["zones"].columns().items():
+                sim.tables["zones"][name][:] = values
+
+        return change
+
+    doing: dict[str, Callable[[Any], Callable[[Simulation], None]]] = {"set": set_values, "outage": strike, "rezone": change_zoning}
+    return [(day, doing[kind](payload)) for day, kind, payload in timeline(city.scenario)]
+
+
+def rezoned(zones: ZoneTable, spec: RezoneSpec) -> ZoneTable:
+    """The zones after one rezoning of the scenario."""
+    if spec.layer is not None:
+        return rezone(zones, layer=spec.layer, columns=spec.columns, land_use=spec.land_use).zones
+    changes = Changes(spec.use, spec.floor_area_ratio, spec.coverage, spec.dwellings_planned)
+    return rezone(zones, zone_ids=spec.zones, changes=changes).zones
+
+
+def outage_row(sim: Simulation, composition: Composition, system: str, where: str) -> int:
+    """The row of a system's table that an outage strikes; InputError with the nearest name."""
+    names = sim.names.get(composition.systems[system], ())
+    if where not in names:
+        raise InputError(f"outage of {system}: there is no {where!r}{did_you_mean(where, names)}")
+    return names.index(where)
