@@ -1,0 +1,151 @@
+"""The zones with their indicators by year as a GeoPackage, for QGIS.
+
+The run saves the map it used beside the tables (`map.arrow`: ids, names and outlines as WKB), so that no model code and no input file
+is needed to draw results.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alatau_sim.errors import InputError
+from alatau_sim.results.dataset import Study, open_study
+from alatau_sim.results.files import replacing
+
+ZONES_TABLE = "zones_year"
+GPKG_TIME = "2026-01-01T00:00:00.000Z"  # GDAL writes the time of writing into the file; a fixed one keeps equal content equal bytes
+COUNTED = {"people", "households", "residents", "share", "payments", "jobs", "homes", "dwellings", "count", "buildings"}
+Words = Sequence[str] | np.ndarray
+
+
+def save_map(
+    out: str | Path, ids: Words, names: Words, districts: Words, geometry: Any, crs: str,
+    *, land_use: Words | None = None, outside: Sequence[bool] | np.ndarray | None = None,
+) -> Path:
+    """Write the zones of a run (`geometry`: array of Shapely polygons in `crs`, an EPSG code or WKT) as `map.arrow` and return its path."""
+    import shapely
+
+    columns: dict[str, pa.Array] = {
+        "zone": pa.array([str(item) for item in ids], pa.string()),
+        "name": pa.array([str(item) for item in names], pa.string()),
+        "district": pa.array([str(item) for item in districts], pa.string()),
+        "geometry": pa.array(list(shapely.to_wkb(np.asarray(geometry, dtype=object))), pa.binary()),
+    }
+    if land_use is not None:
+        columns["land_use"] = pa.array([str(item) for item in land_use], pa.string())
+    if outside is not None:
+        columns["outside"] = pa.array([bool(item) for item in outside], pa.bool_())
+    table = pa.table(columns).replace_schema_metadata({"crs": str(crs), "meaning": "zones of the map that the runs used; geometry is WKB"})
+    path = Path(out) / "map.arrow"
+    with replacing(path) as aside, aside.open("wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    return path
+
+
+def read_map(out: str | Path) -> pa.Table:
+    """The zones that `save_map` wrote; the CRS is in the schema's metadata."""
+    path = Path(out) / "map.arrow"
+    if not path.is_file():
+        raise InputError(f"{path}: is missing, so there are no outlines to draw; run the study again with --force")
+    try:
+        with path.open("rb") as file:
+            return pa.ipc.open_file(file).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: is damaged: {str(error).splitlines()[0]}; run the study again with --force") from error
+
+
+def write_zones_gpkg(out: str | Path | Study) -> Path:
+    """Write `zones.gpkg`: one layer `zones`, a row a scenario, year and zone, with the means over the replicates of world 0.
+
+    `date` is 1 January of the year, for QGIS's temporal controller. Columns carry their units.
+    """
+    import pyogrio
+
+    study = out if isinstance(out, Study) else open_study(out)
+    outlines = read_map(study.folder)
+    table = _with_outlines(zone_years(study), outlines)
+    path = study.folder / "zones.gpkg"
+    with replacing(path, keep_suffix=True) as aside, _fixed_time():
+        try:
+            pyogrio.write_arrow(
+                table, aside, driver="GPKG", layer="zones", geometry_name="geometry", geometry_type="MultiPolygon",
+                crs=(outlines.schema.metadata or {})[b"crs"].decode(),
+            )
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.CRSError) as error:
+            raise InputError(f"{path}: cannot be written: {error}") from error
+    return path
+
+
+def zone_years(study: Study) -> pa.Table:
+    """The table `zones_year` by scenario, year and zone: numbers averaged over the replicates of world 0, the rest from the first."""
+    table = study.table(ZONES_TABLE, world=0)
+    units = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in table.schema}
+    if "zone" not in table.column_names:
+        raise InputError(f"{study.folder}: the table {ZONES_TABLE} has no column 'zone'")
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(place, field.name, table[field.name].cast(pa.string()))
+    keys = ["scenario", "year", "zone"]
+    values = [name for name in table.column_names if name not in (*keys, "world", "replicate")]
+    numeric = {name for name in values if pa.types.is_integer(table[name].type) or pa.types.is_floating(table[name].type)}
+    asked = [(name, "mean" if name in numeric else "first") for name in values]
+    mean = table.group_by(keys, use_threads=False).aggregate(asked)
+    mean = mean.select([*keys, *(f"{name}_{how}" for name, how in asked)])
+    mean = mean.rename_columns([*keys, *(unit_name(name, units[name]) for name in values)])
+    return mean.sort_by([(key, "ascending") for key in keys])
+
+
+def unit_name(name: str, unit: str) -> str:
+    """The column's name with its unit at the end, unless it says so already or counts things (`residents`)."""
+    word = re.sub(r"[^a-z0-9]+", "_", unit.lower().replace("²", "2").replace("³", "3").replace("°", "")).strip("_")
+    return name if not word or unit in COUNTED or name.endswith(f"_{word}") or name == word else f"{name}_{word}"
+
+
+def _with_outlines(rows: pa.Table, outlines: pa.Table) -> pa.Table:
+    import shapely
+
+    place = {zone: number for number, zone in enumerate(outlines["zone"].to_pylist())}
+    zones = rows["zone"].to_pylist()
+    unknown = sorted({zone for zone in zones if zone not in place})
+    if unknown:
+        raise InputError(f"zone {unknown[0]!r} of the table {ZONES_TABLE} is not in map.arrow ({len(unknown)} such); run the study again")
+    shapes = shapely.from_wkb(outlines["geometry"].to_pylist())
+    many = np.array([_many(shape) for shape in shapes], dtype=object)
+    picked = pa.array([place[zone] for zone in zones], pa.int64())
+    columns: dict[str, Any] = {"zone": rows["zone"]}
+    for name in ("name", "district", "land_use"):
+        if name in outlines.column_names and name not in rows.column_names:
+            columns[name] = outlines[name].take(picked)
+    columns |= {"scenario": rows["scenario"], "year": pc.call_function("year", [rows["year"]]).cast(pa.int32()), "date": rows["year"]}
+    columns |= {name: rows[name] for name in rows.column_names if name not in ("zone", "scenario", "year")}
+    columns["geometry"] = pa.chunked_array([pa.array(list(shapely.to_wkb(many)), pa.binary())]).take(picked)
+    return pa.table(columns).combine_chunks()
+
+
+def _many(shape: Any) -> Any:
+    import shapely
+
+    return shapely.MultiPolygon([shape]) if isinstance(shape, shapely.Polygon) else shape
+
+
+@contextmanager
+def _fixed_time() -> Iterator[None]:
+    import pyogrio
+
+    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": GPKG_TIME})
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)  # a value that GDAL could not write is an error, never a missing column
+            yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
