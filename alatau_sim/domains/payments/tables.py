@@ -1,0 +1,116 @@
+"""Columns, derived columns, relation and grids of payments, and the rows that a run starts with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alatau_sim.engine.grids import Grid
+from alatau_sim.engine.rule import Derived, Relation
+from alatau_sim.fields import Column
+
+WALLET_STATES = ("unaware", "aware", "trying", "user", "dropped")
+UNAWARE, AWARE, TRYING, USER, DROPPED = range(5)
+
+INSTRUMENTS = ("cash", "card", "digital_tenge", "crypto")
+CASH, CARD, DIGITAL_TENGE, CRYPTO = range(4)
+
+RAILS = ("crypto_rail", "card_rail")
+RAIL_INSTRUMENTS = ((CRYPTO,), (CARD, DIGITAL_TENGE))
+"""The instruments that each rail carries; cash needs none."""
+
+ADULT_AGE = 18
+
+COLUMNS = {
+    "residents": (
+        Column("payer", "bool", meaning="adult who pays for himself; taken from the age on the first of the month"),
+        Column("wallet_state", "int8", meaning="where the resident stands with the crypto wallet", labels=WALLET_STATES, within=(0, 4)),
+        Column("wallet_months", "int16", "month", "months since the wallet state last changed", within=(0, 32767)),
+        Column("wallet_bonus_kzt", "int32", "KZT", "bonus to be paid this month for opening the wallet", within=(0, 1_000_000)),
+        Column("instrument", "int32", meaning="the instrument that the resident likes best", index="instruments"),
+        Column("second_instrument", "int32", meaning="used where the first is not accepted or fails", index="instruments"),
+        Column("first_rate", "float32", "1/day", "expected payments of the day with the first instrument"),
+        Column("second_rate", "float32", "1/day", "expected payments of the day with the second instrument"),
+        Column("first_phase", "float32", "1", "the draw that places the first instrument's payments in the day"),
+        Column("second_phase", "float32", "1", "the draw that places the second instrument's payments in the day"),
+        Column("ticket_kzt", "int32", "KZT", "amount of each payment of the day", within=(0, 2_000_000_000)),
+        Column("spend_today_kzt", "int64", "KZT", "amount paid to merchants on the day that closed"),
+    ),
+    "instruments": (
+        Column("open", "bool", meaning="whether residents can use it", default=True),
+        Column("needs_wallet", "bool", meaning="whether only users of a crypto wallet can use it"),
+        Column("cost_share", "float32", "1", "cost felt by the payer as a share of the amount", within=(0, 1)),
+        Column("convenience", "float32", "utility", "utility above cash before cost, skill and acceptance"),
+        Column("skill_needed", "float32", "1", "how much digital skill it asks for", within=(0, 1)),
+        Column("acceptance_share", "float32", "1", "share of purchases where it is taken", default=1.0, within=(0, 1)),
+    ),
+    "rails": (
+        Column("up", "bool", meaning="whether the rail works now", default=True),
+        Column("down_until_s", "int64", "s", "end of the present or last outage, seconds since 1970-01-01 local"),
+        Column("down_from_s", "int64", "s", "start of the present or last outage"),
+        Column("free_at_s", "float64", "s", "when the rail has worked off what it took"),
+        Column("failures", "int32", "1", "failures so far, the number of the next draw"),
+        Column("wanted_today", "int64", "1", "payments that reached the rail today"),
+        Column("served_today", "int64", "1", "payments confirmed today"),
+        Column("wait_today_s", "float64", "s", "sum of the waits of the payments confirmed today"),
+        Column("peak_wait_s", "float64", "s", "highest mean wait of an hour today"),
+        Column("outage_today_s", "int64", "s", "time out of service today", within=(0, 86_400)),
+    ),
+}
+
+DERIVED = (
+    Derived("households", "payers", "residents", "household", "count", where="payer", meaning="adults who pay"),
+    Derived(
+        "zones", "wallet_share", "residents", "home", "share", column="wallet_state", equals=USER, where="payer", unit="1",
+        meaning="share of the adults who use a crypto wallet",
+    ),
+    Derived(
+        "residents", "friends_wallet_share", "residents", "friends", "share", column="wallet_state", equals=USER, where="payer", unit="1",
+        meaning="share of the adult friends who use a crypto wallet", every="1 month",
+    ),
+)
+
+RELATIONS = (Relation("friends", "residents", within="home", degree=4, meaning="people of the zone whom one knows well (assumed: 4)"),)
+
+_CELL = ("zones", "instruments", "hour")
+GRIDS = (
+    Grid("payments_wanted", _CELL, "1", "payments that residents set out to make, by the instrument they meant to use", profile=True),
+    Grid("payments_served", _CELL, "1", "payments that went through with the instrument meant"),
+    Grid("payments_made", _CELL, "1", "payments made, by the instrument that was used in the end", profile=True),
+    Grid("payments_fallback", _CELL, "1", "payments that failed and were made with another, by the instrument meant", profile=True),
+    Grid("payments_lost", _CELL, "1", "payments that failed and were given up, by the instrument meant", profile=True),
+    Grid("payments_value_kzt", ("zones", "instruments"), "KZT", "amount paid, by the instrument that was used in the end", profile=True),
+)
+
+
+def fill_instruments(sim: Any, city: Any) -> None:
+    """Put the four instruments and the two rails into their tables; `settle.refresh_instruments` sets what scenarios can change."""
+    sim.tables["instruments"].insert(
+        np.arange(len(INSTRUMENTS), dtype=np.int64),
+        {
+            "needs_wallet": np.array([False, False, False, True]),
+            # Assumed: cash asks for no skill, a QR app for some, a new app for more, keys and coins for most.
+            "skill_needed": np.array([0.0, 0.3, 0.4, 0.6], np.float32),
+        },
+    )
+    sim.tables["rails"].insert(np.arange(len(RAILS), dtype=np.int64))
+    sim.names["instruments"], sim.names["rails"] = INSTRUMENTS, RAILS
+
+
+def fill_wallets(sim: Any, city: Any) -> None:
+    """Give the residents of the first day their wallet state: holders and those who know of it, by keyed draws that never change.
+
+    The skilled hold more often, in proportion to digital skill (direction: El Salvador's users are educated and young; shape assumed).
+    """
+    residents, world = sim.tables["residents"], sim.world.payments
+    payer = residents["age"] >= ADULT_AGE
+    residents["payer"][:] = payer
+    skill = residents["digital_skill"].astype(np.float64)
+    mean = float(skill[payer].mean()) if payer.any() else 1.0
+    holder = sim.uniform("payments.holder", residents.id, day=-1) < world.crypto_holders_share * skill / max(mean, 1e-9)
+    aware = sim.uniform("payments.aware", residents.id, day=-1) < world.wallet_aware_share
+    state = np.where(holder, USER, np.where(aware, AWARE, UNAWARE))
+    residents["wallet_state"][:] = np.where(payer, state, UNAWARE)
+    # Until the first choice, on the first of a month, everyone pays by card.
+    residents["instrument"][:] = np.where(payer, CARD, -1)
