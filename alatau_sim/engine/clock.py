@@ -10,11 +10,11 @@ import datetime as dt
 from collections.abc import Collection
 
 import simpy
-from simpy.events import URGENT
+from simpy.events import URGENT, EventPriority
 
 DAY_S = 86_400
 HOUR_S = 3_600
-_AFTER_ALL = 2
+_AFTER_ALL = EventPriority(2)
 _EPOCH = dt.date(1970, 1, 1)
 
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import platformdirs
 
@@ -51,7 +51,7 @@ class Kernel:
             "keyed_gumbel": lambda key, both: -math.log(-math.log(randomness.gumbel_uniform(key, both))),
         }  # fmt: skip
         exec(compile(self.text, f"<rule {self.rule.name}>", "exec"), names)  # the text is generated above from checked source
-        return names["kernel"]  # type: ignore[no-any-return]
+        return cast(Callable[..., Any], names["kernel"])
 
     def module_text(self) -> str:
         """The text of the compiled module."""
@@ -85,7 +85,7 @@ class Kernel:
                 reason = next((line.strip() for line in str(error).splitlines() if line.strip() and "Failed in" not in line), "")
                 raise InputError(f"rule {self.rule.name!r} cannot be compiled: {reason}; is every value that it returns of its column's "
                                  "type (whole numbers for integer columns)?") from None
-        return sys.modules[module_name].kernel  # type: ignore[no-any-return]
+        return cast(Callable[..., Any], sys.modules[module_name].kernel)
 
 
 def _undecorated(*args: Any, **_: Any) -> Any:

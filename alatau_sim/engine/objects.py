@@ -16,13 +16,15 @@ from alatau_sim.engine.runner import KernelRunner
 
 
 class RowAgent(mesa.Agent):
-    """One row as an agent: its attributes are the row's values."""
+    """One row as an agent: its attributes are the row's values. `row_id` and `row` say where they belong."""
 
-    def decide(self, runner: KernelRunner, key: int, given: list[Any]) -> None:
-        """Run one rule for this agent alone."""
-        row = self.row
-        if runner.loop(row, row + 1, key, *given) >= 0:
-            self.model.refused.append(row)
+    row_id: int
+    row: int
+
+    def decide(self, runner: KernelRunner, key: int, given: list[Any], refused: list[int]) -> None:
+        """Run one rule for this agent alone; the row is added to `refused` where the rule decides what cannot be stored."""
+        if runner.loop(self.row, self.row + 1, key, *given) >= 0:
+            refused.append(self.row)
 
 
 class _Attribute:
@@ -44,7 +46,6 @@ class ObjectRows:
     def __init__(self, sim: Any) -> None:
         self.sim = sim
         self.model = mesa.Model(rng=sim.seed)
-        self.model.refused = []
         self._rows: dict[str, tuple[int, list[RowAgent], AgentSet]] = {}
 
     def _agents(self, table_name: str) -> tuple[list[RowAgent], AgentSet]:
@@ -75,9 +76,10 @@ class ObjectRows:
                 for agent, value in zip(rows, column.tolist(), strict=True):
                     setattr(agent, name[4:], value)
                 given[at] = _Attribute(rows, name[4:], column)
-        agents.shuffle_do("decide", runner, runner.key(self.sim), given)
-        if self.model.refused:
-            runner.refuse(self.sim, min(self.model.refused))
+        refused: list[int] = []
+        agents.shuffle_do("decide", runner, runner.key(self.sim), given, refused)
+        if refused:
+            runner.refuse(self.sim, min(refused))
         for name in rule.writes:
             table[name][:] = [getattr(agent, name) for agent in rows]
 

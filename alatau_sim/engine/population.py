@@ -22,6 +22,9 @@ class Row:
     """One row of a table, with its columns as attributes. It stays the same one when other rows come and go."""
 
     __slots__ = ("__weakref__", "_id", "_table", "model")
+    _id: int
+    _table: Table
+    model: Any
 
     def __init__(self, model: Any, table: Table, row_id: int) -> None:
         for name, value in (("model", model), ("_table", table), ("_id", int(row_id))):
@@ -30,14 +33,14 @@ class Row:
     @property
     def unique_id(self) -> int:
         """The stable id, the same in every scenario."""
-        return self._id  # type: ignore[no-any-return, attr-defined]
+        return self._id
 
     @property
     def row(self) -> int:
         """The present row number; LookupError when the row is gone."""
-        row = int(self._table.rows_of(np.array([self._id]))[0])  # type: ignore[attr-defined]
+        row = int(self._table.rows_of(np.array([self._id]))[0])
         if row < 0:
-            raise LookupError(f"{self._table.name} has no row with id {self._id} any more")  # type: ignore[attr-defined]
+            raise LookupError(f"{self._table.name} has no row with id {self._id} any more")
         return row
 
     def __getattr__(self, name: str) -> Any:
@@ -47,19 +50,19 @@ class Row:
         return table[name][self.row].item()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        table = self._table  # type: ignore[attr-defined]
+        table = self._table
         if name not in table.columns:
             raise AttributeError(f"{table.name} has no column {name!r}{did_you_mean(name, table.columns)}")
         table[name][self.row] = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Row) and other._id == self._id and other._table is self._table  # type: ignore[attr-defined]
+        return isinstance(other, Row) and other._id == self._id and other._table is self._table
 
     def __hash__(self) -> int:
-        return hash(self._id)  # type: ignore[attr-defined]
+        return hash(self._id)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._id})"  # type: ignore[attr-defined]
+        return f"{type(self).__name__}({self._id})"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a row is a view of a running model and cannot be pickled; take its values")
@@ -81,13 +84,9 @@ class ColumnAgentSet(AgentSet):
 
     def __init__(self, model: Any, table: Table, kind: type[Row] = Row, ids: NDArray[np.int64] | None = None) -> None:
         self.model, self.table, self.kind = model, table, kind
+        self.random = model.random  # Mesa's shared stream; the toolkit itself never draws from it
         self._ids = ids
         self._resolved: tuple[int, NDArray[np.int32]] | None = None
-
-    @property
-    def random(self) -> Any:
-        """Mesa's shared stream; the toolkit itself never draws from it."""
-        return self.model.random
 
     @property
     def rows(self) -> NDArray[np.int32]:
@@ -119,11 +118,11 @@ class ColumnAgentSet(AgentSet):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[Any]:
         return (self._view(row_id) for row_id in self.ids.tolist())
 
     def __contains__(self, agent: object) -> bool:
-        return isinstance(agent, Row) and agent._table is self.table and bool((self.ids == agent._id).any())  # type: ignore[attr-defined]
+        return isinstance(agent, Row) and agent._table is self.table and bool((self.ids == agent._id).any())
 
     def __getitem__(self, item: int | slice) -> Any:
         found = self.ids[item]
@@ -131,8 +130,8 @@ class ColumnAgentSet(AgentSet):
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
         """The position of a row in the set; ValueError where it is not in it."""
-        found = np.flatnonzero(self.ids[start:stop] == value.unique_id) if value in self else []
-        if not len(found):
+        found = np.flatnonzero(self.ids[start:stop] == value.unique_id)
+        if value not in self or not len(found):
             raise ValueError(f"{value!r} is not in the set")
         return start + int(found[0])
 
@@ -225,7 +224,7 @@ class ColumnAgentSet(AgentSet):
     def _ids_of(self, other: Any) -> NDArray[np.int64]:
         if isinstance(other, ColumnAgentSet):
             return other.ids if other.table is self.table else other.ids[:0]
-        return np.array([a.unique_id for a in other if isinstance(a, Row) and a._table is self.table], np.int64)  # type: ignore[attr-defined]
+        return np.array([a.unique_id for a in other if isinstance(a, Row) and a._table is self.table], np.int64)
 
     def __and__(self, other: Any) -> ColumnAgentSet:
         return self._of(self.ids[np.isin(self.ids, self._ids_of(other))])
@@ -293,5 +292,5 @@ class ColumnAgentSet(AgentSet):
     def _refuse(self, *_: Any) -> NoReturn:
         raise TypeError(_REFUSAL)
 
-    add = discard = remove = pop = clear = _refuse
+    add = discard = remove = pop = clear = _refuse  # type: ignore[assignment]
     __ior__ = __iand__ = __isub__ = __ixor__ = _refuse

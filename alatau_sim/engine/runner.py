@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from types import FunctionType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -74,9 +75,10 @@ class KernelRunner:
         self._check(sim, self._blocks(sim, n, given))
 
     def _blocks(self, sim: Any, n: int, given: list[Any]) -> int:
+        if isinstance(self.loop, FunctionType):
+            return int(self.loop(0, n, self.key(sim), *given))
         key = np.uint64(self.key(sim))
-        if sim.pool is None or n < 2 * _BLOCK or self.loop.__class__.__name__ == "function":
-            key = key if self.loop.__class__.__name__ != "function" else int(key)
+        if sim.pool is None or n < 2 * _BLOCK:
             return int(self.loop(0, n, key, *given))
         blocks = sim.threads
         edges = [n * b // blocks for b in range(blocks + 1)]
@@ -90,7 +92,7 @@ class KernelRunner:
             jobs.append(sim.pool.submit(self.loop, lo, hi, key, *mine))
         bad = [int(job.result()) for job in jobs]
         for part in parts:
-            given[at] += part
+            sim.grids[self.rule.into] += part
         return min((row for row in bad if row >= 0), default=-1)
 
     def _run_both(self, sim: Any, n: int, given: list[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -130,7 +130,7 @@ class Simulation:
         self._day_done = self.clock.instant()
         self.env.run(until=self._day_done)
 
-    def _beat(self) -> Iterator[simpy.Event]:
+    def _beat(self) -> Generator[simpy.Event, None, None]:
         yield self.clock.beat(0)
         self._open_day()
         while True:

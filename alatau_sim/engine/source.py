@@ -7,7 +7,8 @@ import inspect
 import math
 import textwrap
 from collections.abc import Callable
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from functools import partial
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from alatau_sim.engine.rule import Rule
@@ -80,7 +81,7 @@ def _checked(
             if owner is not math or (part.attr not in MATH and part.attr not in ("inf", "pi", "e")):
                 raise refuse(part, f"{ast.unparse(part)!r} is not allowed; math has {', '.join(sorted(MATH))}")
         if isinstance(part, ast.Name) and part.id not in local and part.id not in BUILTINS:
-            _collect(part.id, known.get(part.id), rule, collected, objects, lambda reason, at=part: refuse(at, reason))
+            _collect(part.id, known.get(part.id), rule, collected, objects, partial(refuse, part))
     return node
 
 
@@ -95,12 +96,13 @@ def _collect(
             raise refuse(f"two different things are called {name!r}")
         return
     objects[name] = value
-    if isinstance(value, ModuleType) and value is math:
+    if value is math:
         return
-    if isinstance(value, BuiltinFunctionType) and getattr(math, value.__name__, None) is value:
-        if value.__name__ not in MATH:
-            raise refuse(f"math.{value.__name__} may differ between Python and numba; allowed: {', '.join(sorted(MATH))}")
-        collected[name] = f"from math import {value.__name__} as {name}"
+    builtin = value.__name__ if isinstance(value, BuiltinFunctionType) else ""
+    if builtin and getattr(math, builtin, None) is value:
+        if builtin not in MATH:
+            raise refuse(f"math.{builtin} may differ between Python and numba; allowed: {', '.join(sorted(MATH))}")
+        collected[name] = f"from math import {builtin} as {name}"
     elif isinstance(value, FunctionType):
         helper = _checked(_tree(value, rule), value, rule, collected, objects)
         helper.name = name
