@@ -178,5 +178,19 @@ def test_substations_stand_in_their_district_and_carry_the_assumed_peak() -> Non
     for row in table:
         place = Point(float(row["lon"]), float(row["lat"]))
         assert [district for district, shape in zones if shape.contains(place)] == [row["district"]]
-    peak_mw = 54_747 / 3.4 * 2.5e-3
+    peak_mw = 54_747 / 3.4 * 1.0e-3  # a kilowatt a household
     assert sum(float(row["capacity_mw"]) for row in table) == pytest.approx(1.5 * peak_mw, rel=0.02)
+
+
+def test_zhetygen_is_the_tight_substation() -> None:
+    # Each zone is served by the nearest substation, as in the energy domain.
+    table = rows("substations.csv")
+    places = [(float(row["lon"]) * math.cos(math.radians(43.6)), float(row["lat"])) for row in table]
+    people = [0] * len(table)
+    for feature in json.loads((FOLDER / "zones.geojson").read_text(encoding="utf-8"))["features"]:
+        middle = Polygon(feature["geometry"]["coordinates"][0]).centroid
+        at = (middle.x * math.cos(math.radians(43.6)), middle.y)
+        people[min(range(len(table)), key=lambda k: math.dist(places[k], at))] += feature["properties"]["residents_existing"]
+    load = {row["substation"]: n / 3.4 * 1.0e-3 / float(row["capacity_mw"]) for row, n in zip(table, people, strict=True)}
+    assert 0.95 < load.pop("zhetygen-substation") < 1
+    assert max(load.values()) < 0.75

@@ -17,7 +17,12 @@ import shapely
 from pyproj import Transformer
 from shapely import Polygon
 
+from alatau_sim.city.rezoning import Changes, rezone
 from alatau_sim.city.zones import LAND_USES, load_zones
+from alatau_sim.domains.energy import DOMAIN as ENERGY
+from alatau_sim.domains.payments import DOMAIN as PAYMENTS
+from alatau_sim.engine.domain import compose
+from alatau_sim.scenario.load import load_scenario
 
 FOLDER = Path(__file__).resolve().parents[2] / "scenarios" / "alatau"
 MAP = FOLDER / "zones.geojson"
@@ -179,6 +184,38 @@ def test_it_loads_without_a_remark() -> None:
     assert table.notes == ()
     assert table.metric_crs.endswith("32643")
     assert int(table.outside.sum()) == 2
+
+
+def test_the_demo_rezones_the_zones_it_says() -> None:
+    # The scenarios name no lever of people, so two domains are vocabulary enough here.
+    scenario = load_scenario(FOLDER.parent / "rezoning_demo.yaml", composition=compose((PAYMENTS, ENERGY)))
+    named, drawn = scenario.rezone
+    table = load_zones(scenario.map.file)
+    before = {zone: table.name[row] for row, zone in enumerate(table.zone)}
+    first = rezone(table, zone_ids=named.zones, changes=Changes(named.use, named.floor_area_ratio, named.coverage))
+    assert {table.zone[row] for row in first.rows} == {"growing-20", "growing-21"}
+    halves = [table.geometry_m[row] for row, name in enumerate(table.name) if name in ("Zhetygen south", "Zhetygen north")]
+    zhetygen = shapely.union_all(halves)
+    assert all(table.geometry_m[row].distance(zhetygen) < 100 for row in first.rows)
+    second = rezone(first.zones, layer=drawn.layer)
+    most = int(np.argmax(second.covered_share))
+    assert before[table.zone[most]] == "Medical cluster"
+    assert 0.5 < second.covered_share[most] < 1
+    assert int(second.zones.residents_existing.sum()) == 54_747
+
+
+def test_the_hub_differs_from_the_baseline_in_payments_only() -> None:
+    composition = compose((PAYMENTS, ENERGY))
+    base, hub = (load_scenario(FOLDER.parent / f"{name}.yaml", composition=composition) for name in ("baseline", "crypto_hub"))
+    assert base.run == hub.run
+    assert base.map == hub.map
+    assert base.city == hub.city
+    assert base.world == hub.world
+    assert base.rules == hub.rules
+    assert base.policy["energy"] == hub.policy["energy"]
+    assert base.policy["payments"] != hub.policy["payments"]
+    outages = [event.outage for event in hub.events if event.outage]
+    assert [(o.system, o.hours) for o in outages] == [("crypto_rail", 12)]
 
 
 def test_gdal_reads_every_feature(zones: Features) -> None:
