@@ -51,7 +51,8 @@ def shape_of_wkb(data: bytes | None) -> Shape:
     if data is None:
         return Shape("none", reasons=("has no geometry",))
     try:
-        geometry = shapely.force_2d(shapely.from_wkb(data))
+        with np.errstate(invalid="ignore"):  # coordinates that are no numbers are named below
+            geometry = shapely.force_2d(shapely.from_wkb(data))
     except shapely.errors.GEOSException:
         pass  # a broken ring: read the rings without the library, below, to say which
     else:
@@ -185,7 +186,7 @@ def _finish(kind: str, found: _Found) -> Shape:
             return Shape(kind, drawn=drawn, reasons=(*reasons, "has no area"), at=at)
         return Shape(kind, drawn, drawn, tuple(reasons), at if reasons else None)
     fault, at = _fault(drawn, at)
-    geometry = polygonal(shapely.make_valid(drawn, method="structure", keep_collapsed=False))
+    geometry = make_polygonal(drawn)
     if geometry is None:
         return Shape(kind, drawn=drawn, reasons=(*reasons, f"has no area ({fault})"), at=at)
     return Shape(kind, geometry, drawn, (*reasons, fault), at)
@@ -222,11 +223,14 @@ def _fault(drawn: Any, at: tuple[float, float] | None) -> tuple[str, tuple[float
     return match[1].strip().lower(), (float(match[2]), float(match[3]))
 
 
-def polygonal(geometry: Any) -> Any:
-    """The polygons of any geometry as Polygon or MultiPolygon, or None where there is no area."""
-    if geometry.geom_type == "GeometryCollection":
-        parts = [part for part in shapely.get_parts(geometry) if part.geom_type in ("Polygon", "MultiPolygon") and part.area > 0]
-        geometry = shapely.union_all(parts)
-    if geometry.geom_type not in ("Polygon", "MultiPolygon") or geometry.area == 0:
+def make_polygonal(drawn: Any) -> Any:
+    """A valid Polygon or MultiPolygon of the area that a polygon's rings enclose, or None where there is none.
+
+    Overlapping parts are united and holes stay holes (the method that GEOS calls "structure").
+    """
+    fixed = shapely.make_valid(drawn, method="structure", keep_collapsed=False)
+    parts = [part for part in shapely.get_parts(fixed) if part.geom_type in ("Polygon", "MultiPolygon") and part.area > 0]
+    if not parts:
         return None
-    return geometry
+    # GEOS may hand back parts that share an edge, which is invalid again: unite them
+    return fixed if fixed.is_valid and fixed.geom_type in ("Polygon", "MultiPolygon") else shapely.union_all(parts)

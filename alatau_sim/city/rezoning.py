@@ -123,7 +123,7 @@ def rezone(
     after = _blend(zones, pieces, covered, capacity or Capacity())
     asked = np.bincount(pieces.row, np.where(pieces.planned < 0, np.nan, pieces.planned), len(zones))
     for row in rows[asked[rows] < zones.dwellings_existing[rows]]:
-        notes.append(f"zone {zones.zone[row]!r}: {asked[row]:g} dwellings planned are below what exists: {after.dwellings_planned[row]} set")
+        notes.append(f"zone {zones.zone[row]!r}: {asked[row]:g} dwellings planned are below the existing: {after.dwellings_planned[row]}")
     return RezoneResult(after, covered, rows, tuple(notes))
 
 
@@ -146,7 +146,7 @@ def _overlay(zones: ZoneTable, raw: RawMap, land_use: Mapping[Any, str], changes
     share = area / shapely.area(zones.geometry_m)[row]
     whole = shapely.area(drawn)
     spill = (share < DRAWING_SHARE) & (area < DRAWING_SHARE * whole[plot])
-    for k in np.flatnonzero(spill & (area > 0)):
+    for k in np.flatnonzero(spill & (area >= 0.5)):  # less is rounding of coordinates
         notes.append(f"zone {zones.zone[row[k]]!r} is touched by {area[k]:,.0f} m2 of {raw.feature(int(plot[k]))}: left as it is")
     keep = ~spill & (area > 0)
     row, plot, area, share = row[keep], plot[keep], area[keep], share[keep]

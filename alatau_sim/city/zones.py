@@ -19,6 +19,7 @@ import numpy as np
 import shapely
 
 from alatau_sim.city.geofiles import RawMap, metric_crs, read_map, text_of, to_crs
+from alatau_sim.city.repair import make_polygonal
 from alatau_sim.errors import Problem, did_you_mean, raise_problems
 from alatau_sim.fields import Column, Section, param
 
@@ -335,7 +336,7 @@ def valid(geometry: np.ndarray) -> np.ndarray:
     bad = ~shapely.is_valid(geometry)
     if bad.any():
         geometry = geometry.copy()
-        geometry[bad] = shapely.make_valid(geometry[bad], method="structure", keep_collapsed=False)
+        geometry[bad] = [make_polygonal(shape) or shape for shape in geometry[bad]]
     return geometry
 
 
