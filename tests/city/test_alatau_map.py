@@ -215,7 +215,7 @@ def test_the_hub_differs_from_the_baseline_in_payments_only() -> None:
     assert base.policy["energy"] == hub.policy["energy"]
     assert base.policy["payments"] != hub.policy["payments"]
     outages = [event.outage for event in hub.events if event.outage]
-    assert [(o.system, o.hours) for o in outages] == [("crypto_rail", 12)]
+    assert [(o.system, o.where, o.hours) for o in outages] == [("payments", "crypto_rail", 12)]
 
 
 def test_gdal_reads_every_feature(zones: Features) -> None:
