@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from alatau_sim.domains.energy.params import World
 from alatau_sim.domains.energy.process import YEAR_S, _exponential, run_hour
 from alatau_sim.domains.energy.tables import SUBSTATION_COLUMNS

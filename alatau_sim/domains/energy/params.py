@@ -87,7 +87,11 @@ class World(Section):
     )
     air_conditioner_share: float = param(
         0.30, within=(0, 1), unit="1", spread=triangular_between(0.15, 0.5),
-        meaning="share of homes with an air conditioner at the mean household income (assumed)",
+        meaning="share of homes with an air conditioner at the reference income (assumed)",
+    )
+    reference_income_kzt: float = param(
+        450_000.0, within=(1, 1e8), unit="KZT/month",
+        meaning="household income at which the shares of equipment hold (assumed: near one average wage of 2025)",
     )
     income_elasticity: float = param(
         0.3, within=(0, 1.5), unit="1", spread=triangular_between(0.1, 0.6),

@@ -155,10 +155,8 @@ def furnish_homes(sim: Any) -> None:
     key = stream_key(sim.seed, 0, "equipment", -1)
     u = [uniform_array(key, ids, k) for k in range(6)]
     income = np.maximum(homes["income_kzt"][new].astype(np.float64), 0.0)
-    if "mean_income_kzt" not in sim.state["energy"]:
-        # Relative income is measured against the first homes of the run, so that one arrival changes nobody else's equipment.
-        sim.state["energy"]["mean_income_kzt"] = max(1.0, float(homes["income_kzt"].mean()))
-    relative = np.clip(income / sim.state["energy"]["mean_income_kzt"], 0.2, 5.0) ** world.income_elasticity
+    # Against a fixed income and not the mean of the homes there are, so that one more home changes no other.
+    relative = np.clip(income / world.reference_income_kzt, 0.2, 5.0) ** world.income_elasticity
     homes["stove_electric"][new] = u[0] < world.electric_stove_share
     homes["heating_electric"][new] = u[1] < world.electric_heating_share
     homes["boiler_electric"][new] = u[2] < world.electric_boiler_share

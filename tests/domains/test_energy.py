@@ -1,0 +1,353 @@
+"""Electricity on the running engine, with a small stand-in for people and map."""
+
+import datetime as dt
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alatau_sim.domains.energy import DOMAIN, Policy, World
+from alatau_sim.domains.energy.process import split
+from alatau_sim.domains.energy.rules import RULES, appliance_load, cooking_load, cooling_load, heating_load, hot_water_load, lighting_load
+from alatau_sim.domains.energy.settle import block_bill_kzt, home_weights, lose, totals
+from alatau_sim.domains.energy.tables import USES, nearest, read_climate, read_substations
+from alatau_sim.engine.domain import Domain
+from alatau_sim.engine.simulation import Simulation
+from alatau_sim.errors import InputError, RunError
+from alatau_sim.fields import Column
+
+CLIMATE = Path(__file__).parents[2] / "scenarios" / "alatau" / "climate.csv"
+DAY_WORKER = 0b111111000000000001111111  # away from 7:00 to 18:00
+
+
+def people(homes, zones, weight=1):
+    """Stand-in for the people domain: homes of 1 to 6 people, spread over the zones, some with nobody there by day."""
+
+    def fill(sim, city):
+        sim.tables["zones"].insert(city.zone_ids, {"outside": city.zones.outside})
+        ids = np.arange(5000, 5000 + homes)
+        sim.tables["households"].insert(ids, {
+            "home": np.arange(homes) % (zones - 1), "size": 1 + ids % 6, "income_kzt": 200_000 + 1000 * (ids % 300),
+            "home_mask": np.where(ids % 3 == 0, DAY_WORKER, (1 << 24) - 1),
+        })  # fmt: skip
+        sim.ledger.watch("tenge", "households", "households", "balance_kzt")
+
+    columns = {
+        "zones": (Column("outside", "bool"),),
+        "households": (
+            Column("home", "int32", index="zones"), Column("size", "int32"), Column("income_kzt", "int64"),
+            Column("balance_kzt", "int64"), Column("home_mask", "int32"),
+        ),
+        "residents": (Column("age", "int8"),),
+    }  # fmt: skip
+    return Domain("people", columns=columns, fill=(fill,))
+
+
+def city(tmp_path, capacity_mw=(5.0, 5.0), zones=5):
+    """Four zones in a row and one outside, and substations at the ends of the row."""
+    file = tmp_path / "substations.csv"
+    rows = [f"east-{n},{77.0 + 0.1 * n},43.4,{mw}" for n, mw in enumerate(capacity_mw)]
+    file.write_text("substation,lon,lat,capacity_mw\n" + "\n".join(rows), encoding="utf-8")
+    layout = SimpleNamespace(
+        metric_crs="EPSG:32643", outside=np.arange(zones) == zones - 1,
+        centroid_x_m=np.array([662_000.0, 663_000.0, 668_000.0, 670_000.0, 690_000.0][:zones]), centroid_y_m=np.full(zones, 4_807_000.0),
+    )  # fmt: skip
+    return SimpleNamespace(climate=CLIMATE, substations=file if capacity_mw else None, zones=layout, zone_ids=np.arange(100, 100 + zones))
+
+
+def simulate(tmp_path, days=10, *, homes=200, capacity_mw=(5.0, 5.0), start=dt.date(2026, 1, 1), policy=None, weight=1, seed=1,
+             replicate=0, outage=None, check=None, kernels="plain", **world):  # fmt: skip
+    """Run some days and give back the simulation; `check(sim)` is called as each day closes."""
+    sim = Simulation(
+        (people(homes, 5), DOMAIN), start=start, end=start + dt.timedelta(days - 1), policy={"energy": policy or Policy()},
+        world={"energy": World(**world)}, rule_params={}, seed=seed, replicate=replicate, kernels=kernels, weight=weight,
+    )  # fmt: skip
+    def nothing(sim):
+        pass
+
+    sim.observers.append(SimpleNamespace(day_closed=check or nothing, month_closed=nothing, year_closed=nothing))
+    sim.start(city(tmp_path, capacity_mw))
+    if outage:
+        sim.add_outage("power", *outage)
+    while not sim.finished:
+        sim.step()
+    return sim
+
+
+def load(sim):
+    return sum(sim.grids[f"load_{use}"] for use in USES)
+
+
+# --- single hours of single homes -------------------------------------------------------------------------------------------
+
+
+@given(hour=st.integers(0, 23), mask=st.integers(0, 2**24 - 1), size=st.integers(0, 15), u=st.floats(0, 1, exclude_max=True),
+       c=st.floats(-60, 60), light=st.floats(0, 1), has=st.booleans(), w=st.floats(0, 2000))  # fmt: skip
+def test_a_homes_hour_is_a_whole_number_of_wh_in_range(hour, mask, size, u, c, light, has, w):
+    values = [
+        cooking_load(hour, mask, has, size, u), lighting_load(hour, mask, w, light), appliance_load(hour, mask, w, size, 1.1),
+        heating_load(hour, has, w, c, 20.0, 3.0), cooling_load(hour, mask, has, c), hot_water_load(hour, has, size, u),
+    ]  # fmt: skip
+    for value in values:
+        assert isinstance(value, int)
+        assert 0 <= value < 20_000
+
+
+@given(hour=st.integers(0, 23), a=st.floats(-50, 50), b=st.floats(-50, 50), loss=st.floats(0, 1000))
+def test_the_colder_the_more_heating_and_the_less_cooling(hour, a, b, loss):
+    cold, warm = min(a, b), max(a, b)
+    assert heating_load(hour, True, loss, cold, 20.0, 3.0) >= heating_load(hour, True, loss, warm, 20.0, 3.0)
+    assert cooling_load(hour, 1 << hour, True, cold) <= cooling_load(hour, 1 << hour, True, warm)
+
+
+def test_who_is_away_leaves_only_what_runs_by_itself():
+    assert cooking_load(12, 0, True, 4, 0.5) == lighting_load(12, 0, 100.0, 0.0) == cooling_load(12, 0, True, 40.0) == 0
+    assert appliance_load(12, 0, 500.0, 4, 1.0) == 55
+    assert hot_water_load(12, True, 4, 0.5) > 0
+    assert lighting_load(20, 1 << 20, 100.0, 1.0) == 0
+
+
+def test_the_days_cooking_is_the_meals_whatever_the_hours():
+    day = sum(cooking_load(hour, (1 << 24) - 1, True, 3, 0.5) for hour in range(24))
+    assert day == pytest.approx(600 + 3 * 350, abs=12)
+
+
+# --- exact sharing ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=30), st.data())
+def test_split_adds_up_and_stays_within_the_weights(weights, data):
+    total = data.draw(st.integers(0, sum(weights)))
+    parts = split(total, np.array(weights, np.int64))
+    assert parts.sum() == total
+    assert (parts >= 0).all()
+    assert (parts <= np.array(weights)).all()
+
+
+@given(st.lists(st.integers(0, 5000), min_size=1, max_size=30), st.data())
+def test_homes_lose_exactly_what_is_missing_and_at_most_one_loses_a_part(wants, data):
+    wants = np.array(wants, np.int64)
+    missing = data.draw(st.integers(0, int(wants.sum())))
+    rank = np.array(data.draw(st.lists(st.floats(0, 1), min_size=len(wants), max_size=len(wants))))
+    lost = lose(missing, wants, rank)
+    assert lost.sum() == missing
+    assert ((lost > 0) & (lost < wants)).sum() <= 1
+    assert (lose(missing // 2, wants, rank) <= lost).all()  # a smaller shortage hits a part of the same homes
+
+
+def test_home_weights_add_up_to_the_zones_load():
+    keys = np.array([[1.0, 3.0], [0.0, 0.0], [2.0, 0.0]])
+    assert home_weights(keys, np.array([8, 0, 5])).tolist() == [7.0, 6.0]
+
+
+# --- the bill ---------------------------------------------------------------------------------------------------------------
+
+
+def test_blocks_of_the_bill():
+    policy = Policy()
+    energy = np.array([0, 90_000, 162_000, 200_000, 115_000, 180_000])
+    size, stove = np.array([1, 1, 1, 1, 1, 2]), np.array([False, False, False, False, True, False])
+    first = 90 * 35.67
+    second = first + 72 * 35.67 * 1.34
+    expected = [0, first, second, second + 38 * 35.67 * 1.67, 115 * 35.67, 2 * first]
+    assert block_bill_kzt(energy, size, stove, policy).tolist() == [round(value) for value in expected]
+
+
+@given(st.integers(0, 3_000_000), st.integers(1, 10), st.booleans())
+def test_more_energy_costs_no_less_and_more_people_no_more(wh, size, stove):
+    def bill(energy, people):
+        return int(block_bill_kzt(np.array([energy]), np.array([people]), np.array([stove]), Policy())[0])
+
+    assert bill(wh + 1000, size) >= bill(wh, size) >= bill(wh, size + 1) >= 0
+
+
+# --- files ------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_climate_is_read():
+    climate = read_climate(CLIMATE)
+    assert len(climate.mean_c) == len(climate.sd_c) == len(climate.range_c) == 12
+    assert climate.mean_c[0] == -4.56
+
+
+def test_a_bad_climate_is_told_with_its_lines(tmp_path):
+    file = tmp_path / "climate.csv"
+    file.write_text("month,mean_temp_c,sd_daily_c,diurnal_range_c\n1,warm,5,9\n2,3,-1,9\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"climate\.csv:2: mean_temp_c is 'warm'.*-60 … 50\n.*climate\.csv:3: sd_daily_c is '-1'"):
+        read_climate(file)
+    file.write_text("month,mean_temp_c,sd_daily_c,diurnal_range_c\n1,2,5,9\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no row for month 2, 3, 4"):
+        read_climate(file)
+    file.write_text("month,mean\n", encoding="utf-8")
+    with pytest.raises(InputError, match="column 'sd_daily_c' is missing"):
+        read_climate(file)
+
+
+def test_bad_substations_are_told_with_their_lines(tmp_path):
+    file = tmp_path / "substations.csv"
+    file.write_text("substation,lon,lat,capacity_mw\na,77,43,10\na,777,43,x\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"csv:3: substation 'a' is there twice\n.*lon is '777'.*\n.*capacity_mw is 'x'"):
+        read_substations(file)
+    with pytest.raises(InputError, match="no such file"):
+        read_substations(tmp_path / "none.csv")
+
+
+def test_zones_belong_to_the_nearest_substation():
+    at = np.array([0.0, 10.0])
+    assert nearest(np.array([1.0, 6.0, 5.0]), np.zeros(3), at, np.zeros(2)).tolist() == [0, 1, 0]
+
+
+# --- the running city -------------------------------------------------------------------------------------------------------
+
+
+def test_every_wh_is_served_or_not_and_reaches_a_home(tmp_path):
+    """Shortage by capacity and by failures: zones, substations, homes and the ledger agree exactly, every day."""
+    seen = []
+
+    def check(sim):
+        wanted, unserved = load(sim), sim.grids["load_unserved"]
+        assert sim.grids["substation_wanted"].sum() == wanted.sum()
+        assert sim.grids["substation_served"].sum() == wanted.sum() - unserved.sum()
+        seen.append((int(wanted.sum()), int(unserved.sum()), int(sim.tables["households"]["unserved_month_wh"].sum())))
+
+    sim = simulate(tmp_path, 5, capacity_mw=(0.05, 0.05), substation_failures_per_year=300.0, check=check)
+    wanted, unserved, felt = (np.array(values) for values in zip(*seen, strict=True))
+    assert unserved.sum() > 0
+    assert np.cumsum(unserved).tolist() == felt.tolist()
+    assert sim.ledger.balance("Wh", "homes") == wanted.sum() - unserved.sum() == -sim.ledger.balance("Wh", "grid")
+    assert (sim.tables["households"]["outage_hours"] <= 24).all()
+
+
+def test_the_months_bills_hold_all_energy_served(tmp_path):
+    sim = simulate(tmp_path, 31, homes=60, capacity_mw=(0.02, 0.02))
+    homes = sim.tables["households"]
+    assert homes["energy_month_wh"].sum() == sim.ledger.balance("Wh", "homes")
+    assert homes["energy_bill_kzt"].sum() == sim.ledger.balance("tenge", "utility") == -homes["balance_kzt"].sum() > 0
+
+
+def test_sample_weights_scale_the_load_and_keep_the_sums(tmp_path):
+    sim = simulate(tmp_path, 3, weight=10, capacity_mw=(0.5, 0.5))
+    felt = sim.tables["households"]["unserved_month_wh"].sum() * 10
+    assert felt == totals(sim)["month_unserved"].sum() > 0
+    one = simulate(tmp_path, 3, weight=1)
+    assert totals(sim)["month_wanted"].sum() == 10 * totals(one)["month_wanted"].sum()
+
+
+def test_capacity_is_never_passed_and_more_of_it_sheds_less(tmp_path):
+    peaks, unserved = [], []
+    for reserve in (0.0, 0.5):
+        served = []
+        sim = simulate(tmp_path, 3, capacity_mw=(0.06, 0.06), policy=Policy(substation_reserve_share=reserve),
+                       check=lambda sim, served=served: served.append(sim.grids["substation_served"].max()))  # fmt: skip
+        assert max(served) <= 60_000 * (1 + reserve)
+        peaks.append(totals(sim)["month_peak_wh"])
+        unserved.append(totals(sim)["month_unserved"].sum())
+    assert peaks[0] == peaks[1]
+    assert unserved[0] > unserved[1]
+
+
+def test_a_dated_outage_leaves_its_zones_dark_and_others_untouched(tmp_path):
+    start = dt.datetime(2026, 1, 2, 18)
+    at = int((start - dt.datetime(1970, 1, 1)).total_seconds())
+    seen = {}
+
+    def check(sim):
+        seen[sim.clock.date.day] = (load(sim), sim.grids["load_unserved"].copy(), sim.tables["households"]["outage_hours"].copy())
+
+    sim = simulate(tmp_path, 3, outage=(0, at, at + 3 * 3600 + 1800), check=check, substation_failures_per_year=0.0)
+    dark = sim.tables["zones"]["substation"] == 0
+    wanted, unserved, hours = seen[2]
+    assert dark.sum() == 2
+    assert (unserved[dark, 18:21] == wanted[dark, 18:21]).all()
+    assert unserved[dark, 21].sum() == pytest.approx(wanted[dark, 21].sum() / 2, abs=1)
+    assert unserved.sum() == unserved[dark, 18:22].sum()
+    assert hours[np.isin(sim.tables["households"]["home"], np.flatnonzero(dark))].mean() == pytest.approx(3.5, abs=0.1)
+    assert hours[~np.isin(sim.tables["households"]["home"], np.flatnonzero(dark))].max() == 0
+    assert seen[1][1].sum() == seen[3][1].sum() == seen[3][2].max() == 0
+
+
+def test_a_warmer_world_heats_less_with_the_same_luck(tmp_path):
+    runs = [simulate(tmp_path, 4, temperature_shift_c=shift, electric_heating_share=0.5) for shift in (0, 3)]
+    cool, warm = (totals(sim)["month_wanted"][USES.index("heating")].sum() for sim in runs)
+    assert cool > warm > 0
+
+
+def test_a_dearer_tariff_lowers_the_use_of_appliances_only(tmp_path):
+    cheap = totals(simulate(tmp_path, 2))["month_wanted"].sum(axis=1)
+    dear = totals(simulate(tmp_path, 2, policy=Policy(tariff_kzt_per_kwh=70.0)))["month_wanted"].sum(axis=1)
+    row = USES.index("appliances")
+    assert dear[row] < cheap[row]
+    assert np.delete(dear, row).tolist() == np.delete(cheap, row).tolist()
+
+
+def test_weather_and_equipment_do_not_depend_on_when_the_run_starts(tmp_path):
+    late = simulate(tmp_path, 1, start=dt.date(2026, 2, 5), homes=40)
+    early = simulate(tmp_path, 5, start=dt.date(2026, 2, 1), homes=40)
+    assert late.city["temperature_c"].tolist() == early.city["temperature_c"].tolist()
+    assert load(late).tolist() == load(early).tolist()
+
+
+def test_a_replicate_redraws_the_weather_and_keeps_the_equipment(tmp_path):
+    one, two = (simulate(tmp_path, 1, replicate=replicate) for replicate in (0, 1))
+    assert one.city["temperature_mean_c"] != two.city["temperature_mean_c"]
+    for column in ("stove_electric", "appliance_w", "heat_loss_w_per_k"):
+        assert one.tables["households"][column].tolist() == two.tables["households"][column].tolist()
+
+
+def test_one_more_home_changes_no_other_homes_equipment_and_no_far_zones_load(tmp_path):
+    base, more = simulate(tmp_path, 1, homes=200), simulate(tmp_path, 1, homes=201)
+    assert more.tables["households"].n == base.tables["households"].n + 1
+    assert load(more)[1:].tolist() == load(base)[1:].tolist()
+    assert load(more)[0].sum() > load(base)[0].sum()
+
+
+def test_without_substations_everything_is_served(tmp_path):
+    sim = simulate(tmp_path, 1, capacity_mw=())
+    assert load(sim).sum() > 0
+    assert sim.grids["load_unserved"].sum() == 0
+    assert (sim.tables["zones"]["substation"] == -1).all()
+
+
+def test_a_lost_wh_stops_the_run(tmp_path):
+    sim = simulate(tmp_path, 1)
+    sim.grids["load_unserved"][0, 5] += 7
+    check = next(item for item in DOMAIN.settlements if item.name == "check_energy")
+    with pytest.raises(RunError, match="7 Wh"):
+        check.fn(sim)
+
+
+def test_compiled_and_plain_tallies_agree(tmp_path):
+    plain, compiled = (simulate(tmp_path, 2, homes=40, kernels=kernels) for kernels in ("plain", "compiled"))
+    for use in USES:
+        assert compiled.grids[f"load_{use}"].tolist() == plain.grids[f"load_{use}"].tolist(), use
+
+
+def test_magnitudes_lie_where_the_facts_let_them_be(tmp_path):
+    """A resident's month is near the supplier's first block of 90 kWh, and far below the whole economy's 5,950 kWh a year."""
+    months = {}
+    for month in (1, 4, 7):
+        sim = simulate(tmp_path, 4, homes=300, start=dt.date(2026, month, 10))
+        months[month] = totals(sim)["month_wanted"].sum() / sim.tables["households"]["size"].sum() / 4 * 30.4 / 1000
+    assert 40 < np.mean(list(months.values())) < 130
+    assert months[1] > months[4]
+
+
+def test_tables_and_kpis_are_built_with_equal_lengths_and_their_fields(tmp_path):
+    sim = simulate(tmp_path, 31, homes=30)
+    sim.month_days[:] = (20, 11)
+    for table in DOMAIN.tables:
+        columns = table.build(sim)
+        names = {field.name for field in table.fields} | ({"hour"} if table.period == "hour" else set())
+        assert set(columns) == names, table.name
+        assert len({len(values) for values in columns.values()}) == 1, table.name
+    for kpi in DOMAIN.kpis:
+        assert isinstance(float(kpi.compute(sim)), float)
+        assert kpi.table == "kpi_month" or kpi.table in {table.name for table in DOMAIN.tables}
+
+
+def test_every_tally_reads_the_hour():
+    assert [rule.into for rule in RULES] == [f"load_{use}" for use in USES]
+    assert all(rule.inputs[0] == "hour" for rule in RULES)
