@@ -1,0 +1,125 @@
+"""A model, scenarios and inputs that stand in for the real ones: small, quick, and able to fail or to be stopped on a day."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import shapely
+
+from alatau_sim.errors import InputError
+from alatau_sim.fields import ResultField
+from alatau_sim.results.kpis import Kpi, ResultTable
+from alatau_sim.study.inputs import Inputs
+
+ZONES = ("north", "south")
+
+
+@dataclass(frozen=True)
+class FakeScenario:
+    """A scenario file of the form `name;days;what goes wrong`."""
+
+    name: str
+    days: int
+    trouble: str = ""
+    seed: int = 1
+    path: Path = Path("fake.txt")
+    origins: dict = field(default_factory=dict)
+
+    @property
+    def run(self) -> SimpleNamespace:
+        start = date(2026, 1, 1)
+        return SimpleNamespace(start=start, end=start + timedelta(self.days - 1), seed=self.seed, replicates=1, worlds=0, kernels="plain",
+                               threads=1)
+
+    @property
+    def results(self) -> SimpleNamespace:
+        return SimpleNamespace(compression="none")
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(f"{self.days};{self.seed}".encode()).hexdigest()
+
+    def resolved(self) -> dict:
+        return {"name": self.name, "run": {"days": self.days, "seed": self.seed}}
+
+    def files(self) -> tuple:
+        return ()
+
+
+@dataclass(frozen=True)
+class FakeInputs(Inputs):
+    """Loads fake scenarios."""
+
+    def load(self, path: str | Path) -> FakeScenario:
+        path = Path(path)
+        if not path.exists():
+            raise InputError(f"{path}: the file does not exist")
+        name, days, trouble = path.read_text(encoding="utf-8").strip().split(";")
+        return FakeScenario(name, int(days), trouble, path=path)
+
+
+class FakeModel:
+    """Counts days. The scenario's trouble: `fail:N` raises on day N, `input:N` an InputError, `die:N` kills the process on day N."""
+
+    def __init__(self, scenario: FakeScenario, *, world: int, replicate: int, threads: int | None, rule_files: tuple, plugins: tuple) -> None:
+        squares = np.array([shapely.box(43 + k, 77, 43.5 + k, 77.5) for k in range(2)])
+        zones = SimpleNamespace(zone=ZONES, name=ZONES, district_labels=("all",), district=np.zeros(2, int), geometry=squares,
+                                crs="EPSG:4326", outside=np.zeros(2, bool))
+        self.scenario, self.city, self.labels = scenario, SimpleNamespace(zones=zones), {"zone": ZONES}
+        self.clock = SimpleNamespace(date=scenario.run.start)
+        self.luck, self.done, self.observers = replicate + 10 * world, 0, []
+        self.kpis = (Kpi("days_done", "Days", "d", "neither", "counted", "city_month", lambda sim: float(sim.done + sim.luck), "last", "Time"),)
+        self.result_tables = (
+            ResultTable("zones_year", "year", (ResultField("zone", "category"), ResultField("days", "int64", "d")),
+                        lambda sim: {"zone": [0, 1], "days": [sim.done, sim.done]}, "Zones", "Time"),
+        )
+
+    def observe(self, recorder: object) -> None:
+        self.observers.append(recorder)
+
+    def step(self) -> None:
+        self.clock.date = self.scenario.run.start + timedelta(self.done)
+        self.done += 1
+        kind, _, day = self.scenario.trouble.partition(":")
+        if kind and int(day) == self.done:
+            if kind == "die":
+                os._exit(9)
+            raise {"fail": ZeroDivisionError("no homes"), "input": InputError("a rule asks for 'agee'"), "stop": KeyboardInterrupt()}[kind]
+        tomorrow = self.clock.date + timedelta(1)
+        last = self.done == self.scenario.days
+        for observer in self.observers:
+            observer.day_closed(self)
+            if last or tomorrow.day == 1:
+                observer.month_closed(self)
+            if last or tomorrow.year != self.clock.date.year:
+                observer.year_closed(self)
+
+    def close(self) -> None:
+        self.observers.clear()
+
+
+class Heard:
+    """A watcher that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.days: dict[str, int] = {}
+        self.ends: dict[str, str] = {}
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def started(self, run: str, days: int) -> None:
+        self.days[run] = 0
+
+    def reached(self, run: str, done: int, day: date) -> None:
+        self.days[run] = done
+
+    def ended(self, run: str, how: str) -> None:
+        self.ends[run] = how
