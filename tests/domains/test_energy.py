@@ -55,7 +55,8 @@ def city(tmp_path, capacity_mw=(5.0, 5.0), zones=5):
         metric_crs="EPSG:32643", outside=np.arange(zones) == zones - 1,
         centroid_x_m=np.array([662_000.0, 663_000.0, 668_000.0, 670_000.0, 690_000.0][:zones]), centroid_y_m=np.full(zones, 4_807_000.0),
     )  # fmt: skip
-    return SimpleNamespace(climate=CLIMATE, substations=file if capacity_mw else None, zones=layout, zone_ids=np.arange(100, 100 + zones))
+    scenario = SimpleNamespace(city=SimpleNamespace(climate=CLIMATE, substations=file))
+    return SimpleNamespace(scenario=scenario, zones=layout, zone_ids=np.arange(100, 100 + zones))
 
 
 def simulate(tmp_path, days=10, *, homes=200, capacity_mw=(5.0, 5.0), start=dt.date(2026, 1, 1), policy=None, weight=1, seed=1,

@@ -121,15 +121,15 @@ def read_substations(path: str | Path) -> tuple[SubstationRow, ...]:
 def fill(sim: Any, city: Any) -> None:
     """Put the substations into their table, connect each zone of the city with the nearest one, and read the climate.
 
-    `city.climate` and `city.substations` are paths (no substations: nothing can fail, and everything is served); `city.zones` has
-    centroids in `metric_crs`. Zones outside the city have no substation.
+    The files are those of the scenario's `city` section; `city.zones` has centroids in `metric_crs`. Zones outside the city have no
+    substation; with a file that lists none, nothing can fail and everything is served.
     """
     from pyproj import Transformer  # here and not above: reading declarations must stay quick
 
-    state = sim.state["energy"]
-    state["climate"] = read_climate(city.climate)
-    rows = read_substations(city.substations) if city.substations else ()
-    state["substations"] = tuple(row.name for row in rows)
+    state, files = sim.state["energy"], city.scenario.city
+    state["climate"] = read_climate(files.climate)
+    rows = read_substations(files.substations)
+    sim.names["substations"] = tuple(row.name for row in rows)
     ids = np.array([sim.key_word(row.name) for row in rows], np.int64)
     sim.tables["substations"].insert(ids, {"capacity_w": np.array([round(row.capacity_mw * 1e6) for row in rows], np.int64)})
     zones, metric = sim.tables["zones"], city.zones.metric_crs
