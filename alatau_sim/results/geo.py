@@ -21,9 +21,10 @@ from alatau_sim.errors import InputError
 from alatau_sim.results.dataset import Study, open_study
 from alatau_sim.results.files import replacing
 
-ZONES_TABLE = "zones_year"
+ZONES_TABLE = re.compile(r"zones_(?:(\w+)_)?year\Z")  # zones_year, and zones_energy_year of a domain
 GPKG_TIME = "2026-01-01T00:00:00.000Z"  # GDAL writes the time of writing into the file; a fixed one keeps equal content equal bytes
-COUNTED = {"people", "households", "residents", "share", "payments", "jobs", "homes", "dwellings", "count", "buildings"}
+COUNTED = {"people", "households", "residents", "share", "payments", "jobs", "homes", "dwellings", "count", "buildings", "1"}
+KEYS = ["scenario", "year", "zone"]
 Words = Sequence[str] | np.ndarray
 
 
@@ -86,22 +87,38 @@ def write_zones_gpkg(out: str | Path | Study) -> Path:
 
 
 def zone_years(study: Study) -> pa.Table:
-    """The table `zones_year` by scenario, year and zone: numbers averaged over the replicates of world 0, the rest from the first."""
-    table = study.table(ZONES_TABLE, world=0)
+    """The tables `zones_year` and `zones_<domain>_year` side by side, by scenario, year and zone.
+
+    Numbers are means over the replicates of world 0, the rest is from the first. Where two tables have a column of one name, the later
+    one's gets the domain's name in front.
+    """
+    names = [name for name in study.tables if ZONES_TABLE.match(name)]
+    if not names:
+        raise InputError(f"{study.folder}: no table of zones by year was recorded (zones_year or zones_<domain>_year)")
+    names.sort(key=lambda name: (name != "zones_year", name))
+    joined = _means(study, names[0])
+    for name in names[1:]:
+        means, taken = _means(study, name), set(joined.column_names) - set(KEYS)
+        domain = name.removeprefix("zones_").removesuffix("_year")
+        means = means.rename_columns([f"{domain}_{column}" if column in taken else column for column in means.column_names])
+        joined = joined.join(means, keys=KEYS, join_type="full outer")
+    return joined.sort_by([(key, "ascending") for key in KEYS])
+
+
+def _means(study: Study, name: str) -> pa.Table:
+    table = study.table(name, world=0)
     units = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in table.schema}
     if "zone" not in table.column_names:
-        raise InputError(f"{study.folder}: the table {ZONES_TABLE} has no column 'zone'")
+        raise InputError(f"{study.folder}: the table {name} has no column 'zone'")
     for place, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
             table = table.set_column(place, field.name, table[field.name].cast(pa.string()))
-    keys = ["scenario", "year", "zone"]
-    values = [name for name in table.column_names if name not in (*keys, "world", "replicate")]
-    numeric = {name for name in values if pa.types.is_integer(table[name].type) or pa.types.is_floating(table[name].type)}
-    asked = [(name, "mean" if name in numeric else "first") for name in values]
-    mean = table.group_by(keys, use_threads=False).aggregate(asked)
-    mean = mean.select([*keys, *(f"{name}_{how}" for name, how in asked)])
-    mean = mean.rename_columns([*keys, *(unit_name(name, units[name]) for name in values)])
-    return mean.sort_by([(key, "ascending") for key in keys])
+    values = [column for column in table.column_names if column not in (*KEYS, "world", "replicate")]
+    numeric = {c for c in values if pa.types.is_floating(table[c].type) or (pa.types.is_integer(table[c].type) and units[c])}
+    asked = [(column, "mean" if column in numeric else "first") for column in values]  # a whole number without a unit is a code
+    means = table.group_by(KEYS, use_threads=False).aggregate(asked)
+    means = means.select([*KEYS, *(f"{column}_{how}" for column, how in asked)])
+    return means.rename_columns([*KEYS, *(unit_name(column, units[column]) for column in values)])
 
 
 def unit_name(name: str, unit: str) -> str:
@@ -117,7 +134,8 @@ def _with_outlines(rows: pa.Table, outlines: pa.Table) -> pa.Table:
     zones = rows["zone"].to_pylist()
     unknown = sorted({zone for zone in zones if zone not in place})
     if unknown:
-        raise InputError(f"zone {unknown[0]!r} of the table {ZONES_TABLE} is not in map.arrow ({len(unknown)} such); run the study again")
+        more = f" ({len(unknown)} such)" if len(unknown) > 1 else ""
+        raise InputError(f"zone {unknown[0]!r} of the recorded tables is not in map.arrow{more}; run the study again with --force")
     shapes = shapely.from_wkb(outlines["geometry"].to_pylist())
     many = np.array([_many(shape) for shape in shapes], dtype=object)
     picked = pa.array([place[zone] for zone in zones], pa.int64())

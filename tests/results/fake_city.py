@@ -72,10 +72,13 @@ def kpis() -> tuple[Kpi, ...]:
     def kpi(name: str, better: str, over_year: str, compute: Callable[[FakeCity], float], theme: str = "energy") -> Kpi:
         return Kpi(name, f"Label of {name}", "MWh", better, f"=formula of {name}", "zones_day", compute, over_year, theme)  # type: ignore[arg-type]
 
+    def wallets(sim: FakeCity) -> float:
+        return sim.clock.date.month * 1000 + sim.lift if sim.clock.date.month < 12 else float("nan")
+
     return (
         kpi("energy", "lower", "sum", lambda sim: sim.clock.date.month + sim.lift),
         kpi("comfort", "higher", "mean", lambda sim: sim.clock.date.month + sim.lift),
-        kpi("wallets", "neither", "last", lambda sim: sim.clock.date.month * 1000 + sim.lift if sim.clock.date.month < 12 else float("nan"), "pay/ments"),
+        kpi("wallets", "neither", "last", wallets, "pay/ments"),
         kpi("highest", "lower", "max", lambda sim: -abs(sim.clock.date.month - 5) + sim.lift),
         kpi("=never", "lower", "sum", lambda sim: float("nan")),
     )

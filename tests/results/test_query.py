@@ -60,7 +60,8 @@ def test_anything_but_reading_is_refused(study, here, sql):
 @pytest.mark.parametrize("sql", [
     "SELECT * FROM read_csv('secret.csv')", "FROM 'secret.csv'", "FROM read_text('secret.csv')", "FROM read_blob('secret.csv')",
     "FROM glob('*')", "FROM sniff_csv('secret.csv')", "FROM read_json('secret.csv')", "FROM parquet_scan('secret.csv')",
-    "EXPLAIN ANALYZE COPY kpi_month TO 'x.csv'", "SELECT * FROM secret", "FROM query('COPY kpi_month TO ''x.csv''')", "SELECT getenv('HOME')",
+    "EXPLAIN ANALYZE COPY kpi_month TO 'x.csv'", "SELECT * FROM secret", "FROM query('COPY kpi_month TO ''x.csv''')",
+    "SELECT getenv('HOME')",
 ])
 def test_nothing_outside_the_study_can_be_reached(study, here, sql):
     import pandas as pd
@@ -83,7 +84,7 @@ def test_a_study_is_not_changed_by_queries(study):
     ("SELEC 1", r"SQL: Parser Error: syntax error at or near \"selec\"\Z"),
     ("SELECT * FROM load_hours", r"SQL: there is no table 'load_hours'; did you mean 'load_hour'\?\Z"),
     ("SELECT * FROM qqqq", r"SQL: there is no table 'qqqq'; known: kpi_month, load_hour, zones_day, zones_year\Z"),
-    ("SELECT valu FROM kpi_month", r"SQL: Binder Error: Referenced column \"valu\" not found in FROM clause! \(Candidate bindings: .*value"),
+    ("SELECT valu FROM kpi_month", r"SQL: Binder Error: Referenced column \"valu\" not found in FROM clause! \(Cand.*value"),
     ("SELECT 1; SELECT 2", r"SQL: there are 2 statements; give one\Z"),
     ("", r"SQL: the query is empty"),
     ("-- nothing", r"SQL: the query is empty"),
@@ -111,8 +112,8 @@ def test_output_as_text_csv_and_json(study):
 
 
 @pytest.mark.parametrize(("value", "said"), [
-    (0, "0"), (54747, "54,747"), (1234567.8, "1,234,568"), (12.3456, "12.35"), (0.00123456, "0.001235"), (999.97, "1,000"), (999.4, "999.4"),
-    (100, "100"), (5.0, "5"), (-1234, "-1,234"), (1.5e-7, "1.500e-07"), (None, "–"), (float("nan"), "–"), (9.9999, "10"),
+    (0, "0"), (54747, "54,747"), (1234567.8, "1,234,568"), (12.3456, "12.35"), (0.00123456, "0.001235"), (999.97, "1,000"),
+    (999.4, "999.4"), (100, "100"), (5.0, "5"), (-1234, "-1,234"), (1.5e-7, "1.500e-07"), (None, "–"), (float("nan"), "–"), (9.9999, "10"),
 ])
 def test_numbers_read_well(value, said):
     assert number(value) == said

@@ -33,9 +33,7 @@ def test_parts_lie_by_year_with_explicit_schema_units_and_true_rows(tmp_path):
     recorded = record(tmp_path)
     folder = "scenario=baseline/world=0/replicate=0"
     assert sorted(recorded.parts) == sorted(
-        f"{table}/{folder}/part-{year}.arrow"
-        for table, years in {"load_hour": (2026, 2027), "zones_day": (2026, 2027), "zones_year": (2026, 2027), "kpi_month": (2026, 2027)}.items()
-        for year in years
+        f"{table}/{folder}/part-{year}.arrow" for table in ("load_hour", "zones_day", "zones_year", "kpi_month") for year in (2026, 2027)
     )
     assert recorded.rows == {"load_hour": 426 * 144, "zones_day": 426 * 3, "zones_year": 6, "kpi_month": 14 * 5}
     table = read(tmp_path / "load_hour" / folder / "part-2026.arrow")
@@ -187,7 +185,8 @@ def test_the_recorder_keeps_copies_of_the_model_s_arrays(tmp_path):
     sim.clock.date = date(2026, 1, 2)
     recorder.day_closed(sim)
     part = tmp_path / next(iter(recorder.finish().parts))
-    assert read(part).to_pydict() == {"day": [date(2026, 1, 1)] * 2 + [date(2026, 1, 2)] * 2, "x": [1, 2, 11, 12], "y": [0.5, 1.5, 10.5, 11.5]}
+    days = [date(2026, 1, 1)] * 2 + [date(2026, 1, 2)] * 2
+    assert read(part).to_pydict() == {"day": days, "x": [1, 2, 11, 12], "y": [0.5, 1.5, 10.5, 11.5]}
 
 
 @pytest.mark.parametrize(("tables", "kpi_names", "said"), [
@@ -229,7 +228,9 @@ def test_tables_are_chosen_by_the_scenario():
         select_tables(tables, (), ["zone_day"])
 
 
-@pytest.mark.parametrize(("number", "said"), [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "no permission"), (errno.EROFS, "read-only")])
+@pytest.mark.parametrize(("number", "said"), [
+    (errno.ENOSPC, "the disk is full"), (errno.EACCES, "no permission"), (errno.EROFS, "read-only"),
+])
 def test_a_disk_that_refuses_gives_one_clear_message(tmp_path, monkeypatch, number, said):
     recorder = Recorder(tmp_path, "a", 0, 0, TABLES, kpis(), labels={"zone": ZONES})
     run_days(recorder, FakeCity(date(2026, 12, 1)), date(2026, 12, 31))
