@@ -32,9 +32,9 @@ def _profile(sim: Any, grid: str, kinds: Any, zones: Any) -> Any:
 def _load_profile(sim: Any) -> dict[str, Any]:
     zones, kinds = _inside(sim), np.flatnonzero(sim.month_days)
     k, z, h = np.meshgrid(kinds, zones, np.arange(24), indexing="ij")
-    wanted = sum(_profile(sim, f"load_{use}", kinds, zones) for use in USES)
+    wanted = _profile(sim, "load_wanted", kinds, zones)
     return {
-        "kind_of_day": k.ravel(), "zone": z.ravel(), "hour_of_day": h.ravel(), "wanted_w": np.ravel(wanted),
+        "kind_of_day": k.ravel(), "zone": z.ravel(), "hour_of_day": h.ravel(), "wanted_w": wanted.ravel(),
         "unserved_w": _profile(sim, "load_unserved", kinds, zones).ravel(),
     }  # fmt: skip
 
@@ -65,7 +65,7 @@ def _substations_hour(sim: Any) -> dict[str, Any]:
 
 
 def _load_peak(sim: Any) -> dict[str, Any]:
-    by_hour = sum(sim.grids[f"load_{use}"] for use in USES).sum(axis=0)
+    by_hour = sim.grids["load_wanted"].sum(axis=0)
     return {
         "peak_w": [int(by_hour.max())], "peak_hour": [int(by_hour.argmax())], "wanted_wh": [int(by_hour.sum())],
         "unserved_wh": [int(sim.grids["load_unserved"].sum())],

@@ -16,8 +16,6 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from alatau_sim.domains.energy.tables import USES
-
 HOUR_S = 3_600
 YEAR_S = 31_557_600
 NEVER_S = 1 << 40
@@ -42,20 +40,18 @@ def operate(sim: Any, row: int) -> Iterator[simpy.Event]:
 
 def serve_hour(sim: Any, row: int, hour: int) -> None:
     """Serve one hour: what is wanted, up to the capacity, for the seconds in which the substation works; zones share in proportion."""
-    table = sim.tables["substations"]
+    table, total = sim.tables["substations"], int(sim.grids["substation_wanted"][row, hour])
     up_s = run_hour(sim, row, int(sim.env.now))
-    zones = np.flatnonzero(sim.tables["zones"]["substation"] == row)
-    wanted = sum((sim.grids[f"load_{use}"][zones, hour] for use in USES), np.zeros(len(zones), np.int64))
-    total = int(wanted.sum())
-    capacity = int(round(int(table["capacity_w"][row]) * (1.0 + sim.policy.energy.substation_reserve_share)))
-    table["shed_hours"][row] += total > capacity
+    capacity = round(int(table["capacity_w"][row]) * (1.0 + sim.policy.energy.substation_reserve_share))
     # Served energy is a multiple of the sample's weight, as wanted energy is, so that the shortage can reach whole households.
     units = min(total, capacity) * up_s // HOUR_S // sim.weight
-    served = split(units, wanted // sim.weight) * sim.weight
-    sim.grids["load_unserved"][zones, hour] = wanted - served
-    sim.grids["substation_wanted"][row, hour] = total
-    sim.grids["substation_served"][row, hour] = served.sum()
+    sim.grids["substation_served"][row, hour] = units * sim.weight
     sim.grids["substation_up"][row, hour] = up_s
+    if units * sim.weight < total:
+        zones = np.flatnonzero(sim.tables["zones"]["substation"] == row)
+        wanted = sim.grids["load_wanted"][zones, hour]
+        sim.grids["load_unserved"][zones, hour] = wanted - split(units, wanted // sim.weight) * sim.weight
+        table["shed_hours"][row] += total > capacity
 
 
 def run_hour(sim: Any, row: int, start_s: int) -> int:
@@ -67,6 +63,9 @@ def run_hour(sim: Any, row: int, start_s: int) -> int:
     hazard = world.substation_failures_per_year / YEAR_S
     out_s = sim.outage_s("power", row, start_s, start_s + HOUR_S)
     left, up_s = HOUR_S - out_s, 0
+    if left == HOUR_S and not table["failed"][row] and table["wear_left"][row] > hazard * HOUR_S:
+        table["wear_left"][row] -= hazard * HOUR_S
+        return HOUR_S  # nearly every hour
     if table["failed"][row]:
         table["repair_left_s"][row] -= min(out_s, int(table["repair_left_s"][row]))
     while left > 0:

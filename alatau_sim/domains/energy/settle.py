@@ -168,6 +168,19 @@ def furnish_homes(sim: Any) -> None:
     homes["furnished"][new] = True
 
 
+@settlement(
+    phase="tally", reads=(*(f"grid:load_{use}" for use in USES), "zones.substation"), writes=("grid:load_wanted", "grid:substation_wanted")
+)
+def sum_load(sim: Any) -> None:
+    """Add up what each zone and each substation is asked for in each hour, when the homes' uses are known."""
+    wanted = sim.grids["load_wanted"]
+    for use in USES:
+        wanted += sim.grids[f"load_{use}"]
+    substation = sim.tables["zones"]["substation"]
+    connected = np.flatnonzero(substation >= 0)
+    np.add.at(sim.grids["substation_wanted"], substation[connected], wanted[connected])
+
+
 # --- closing the day --------------------------------------------------------------------------------------------------------
 
 
@@ -269,28 +282,27 @@ def lose(missing: int, wants: Ints, rank: Floats) -> Ints:
     return lost
 
 
-@settlement(phase="settle", reads=tuple(f"grid:load_{use}" for use in (*USES, "unserved")), writes=("account:homes",))
+@settlement(phase="settle", reads=tuple(f"grid:load_{use}" for use in (*USES, "wanted", "unserved")), writes=("account:homes",))
 def book_energy(sim: Any) -> None:
     """Book the day's served energy from the grid to homes and add the day to the sums of the month and the year."""
     sums, unserved = totals(sim), sim.grids["load_unserved"]
-    load = np.array([sim.grids[f"load_{use}"] for use in USES])
-    by_hour = load.sum(axis=(0, 1))
-    sim.ledger.book("Wh", "grid", "homes", int(by_hour.sum() - unserved.sum()))
-    sums["month_wanted"] += load.sum(axis=2)
-    sums["month_unserved"] += unserved.sum(axis=1)
-    sums["year_wanted"] += load.sum(axis=(0, 2))
-    sums["year_unserved"] += unserved.sum(axis=1)
+    by_hour, missing = sim.grids["load_wanted"].sum(axis=0), unserved.sum(axis=1)
+    sim.ledger.book("Wh", "grid", "homes", int(by_hour.sum() - missing.sum()))
+    for row, use in enumerate(USES):
+        sums["month_wanted"][row] += sim.grids[f"load_{use}"].sum(axis=1)
+    sums["month_unserved"] += missing
+    sums["year_wanted"] += sim.grids["load_wanted"].sum(axis=1)
+    sums["year_unserved"] += missing
     sums["month_peak_wh"] = max(sums["month_peak_wh"], int(by_hour.max()))
     sums["month_degree_hours"] += sim.city["heating_degree_hours"]
     sums["month_temperature"] += sim.city["temperature_mean_c"]
     sums["month_days"] += 1
 
 
-@settlement(phase="check", reads=("grid:load_unserved", "grid:substation_wanted", "grid:substation_served"))
+@settlement(phase="check", reads=("grid:load_wanted", "grid:load_unserved", "grid:substation_wanted", "grid:substation_served"))
 def check_energy(sim: Any) -> None:
     """Stop the run where a Wh is lost: unserved beyond wanted, or substations that do not agree with their zones."""
-    wanted = sum(sim.grids[f"load_{use}"] for use in USES)
-    unserved = sim.grids["load_unserved"]
+    wanted, unserved = sim.grids["load_wanted"], sim.grids["load_unserved"]
     wrong = np.argwhere((unserved < 0) | (unserved > wanted))
     if len(wrong):
         zone, hour = wrong[0].tolist()
@@ -338,5 +350,5 @@ def block_bill_kzt(energy_wh: Ints, size: NDArray[Any], stove_electric: NDArray[
 
 
 SETTLEMENTS = (
-    make_weather, furnish_homes, begin_energy_month, share_unserved, book_energy, check_energy, bill_homes,
+    make_weather, furnish_homes, begin_energy_month, sum_load, share_unserved, book_energy, check_energy, bill_homes,
 )  # fmt: skip

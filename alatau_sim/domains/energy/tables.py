@@ -50,6 +50,7 @@ GRIDS = (
         Grid(f"load_{use}", ("zones", "hour"), "Wh", f"electricity wanted by homes for {use.replace('_', ' ')}", profile=True)
         for use in USES
     ),
+    Grid("load_wanted", ("zones", "hour"), "Wh", "electricity wanted by homes, all uses", profile=True),
     Grid("load_unserved", ("zones", "hour"), "Wh", "electricity wanted by homes and not served", profile=True),
     Grid("substation_wanted", ("substations", "hour"), "Wh", "electricity wanted from a substation"),
     Grid("substation_served", ("substations", "hour"), "Wh", "electricity served by a substation"),
