@@ -45,6 +45,7 @@ class RawMap:
     layer: str | None = None
     standard: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    key: str = "map"
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -69,13 +70,14 @@ def read_map(
     crs: str | None = None,
     columns: Mapping[str, str] | None = None,
     known: Sequence[str] = (),
+    key: str = "map",
 ) -> RawMap:
     """Read a layer of polygons from any map file.
 
     `layer` is needed where a file has several layers; `crs` where the file has no coordinate reference system; `columns` maps standard
-    names to the file's names, and `known` lists the standard names. Raises `InputError` for a file that cannot be read, a layer or
-    column that does not exist and coordinates that do not fit the coordinate reference system; broken features are kept as shapes
-    with their reasons.
+    names to the file's names, and `known` lists the standard names; `key` is the scenario's section that messages point to. Raises
+    `InputError` for a file that cannot be read, a layer or column that does not exist and coordinates that do not fit the coordinate
+    reference system; broken features are kept as shapes with their reasons.
     """
     file = Path(path)
     if not file.exists():
@@ -83,10 +85,10 @@ def read_map(
     suffix = file.suffix.lower()
     found = _read_geojson(file) if suffix in (".geojson", ".json") else None
     if found is None:
-        found = _read_parquet(file) if suffix in (".parquet", ".geoparquet") else _read_gdal(file, layer)
-    crs_text = _settle_crs(file, found, crs)
-    standard = _match_columns(file, found.columns, columns or {}, known)
-    return RawMap(file, crs_text, tuple(found.shapes), found.columns, tuple(found.ids), found.layer, standard, tuple(found.notes))
+        found = _read_parquet(file) if suffix in (".parquet", ".geoparquet") else _read_gdal(file, layer, key)
+    crs_text = _settle_crs(file, found, crs, key)
+    standard = _match_columns(file, found.columns, columns or {}, known, key)
+    return RawMap(file, crs_text, tuple(found.shapes), found.columns, tuple(found.ids), found.layer, standard, tuple(found.notes), key)
 
 
 def text_of(value: Any) -> str:
@@ -167,22 +169,24 @@ def _read_parquet(file: Path) -> _Found:
     return _Found(shapes, columns, [], json.dumps(crs) if isinstance(crs, dict) else crs)
 
 
-def _read_gdal(file: Path, layer: str | None) -> _Found:
+def _read_gdal(file: Path, layer: str | None, key: str) -> _Found:
     """Read any format that GDAL opens; a zip may hold the map in a folder."""
     import pyogrio
     import pyogrio.raw
 
-    source = _inside_zip(file, layer) if file.suffix.lower() == ".zip" else str(file)
+    source = _inside_zip(file, layer, key) if file.suffix.lower() == ".zip" else str(file)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            layer = _choose_layer(file, pyogrio.list_layers(source), layer if source == str(file) else None)
+            layer = _choose_layer(file, pyogrio.list_layers(source), layer if source == str(file) else None, key)
             meta, fids, wkb, cells = pyogrio.raw.read(source, layer=layer, force_2d=True, return_fids=True, datetime_as_string=True)
         except (RuntimeError, ValueError) as err:  # pyogrio's errors are RuntimeErrors
             raise InputError(f"{file}: cannot be read as a map ({_one_line(err)})") from None
     notes = list(dict.fromkeys(str(item.message).split(". To avoid")[0] for item in caught))
     shapes = [Shape("none", reasons=("has no geometry",))] * len(fids) if wkb is None else [shape_of_wkb(value) for value in wkb]
     columns = {str(name): np.asarray(values) for name, values in zip(meta["fields"], cells, strict=True)}
+    if meta["encoding"] == "ISO-8859-1" and any(isinstance(v, str) and not v.isascii() for values in columns.values() for v in values):
+        notes.append(f"{file}: text read as ISO-8859-1, as the file does not say; if it looks wrong, write it in UTF-8 with a .cpg file")
     return _Found(shapes, columns, [], meta["crs"], None, layer, notes)
 
 
@@ -190,7 +194,7 @@ def _one_line(err: Exception) -> str:
     return " ".join(str(err).split())
 
 
-def _inside_zip(file: Path, layer: str | None) -> str:
+def _inside_zip(file: Path, layer: str | None, key: str) -> str:
     """The GDAL path of the one map inside a zip; `layer` chooses among several by the name of the file without its suffix."""
     try:
         with zipfile.ZipFile(file) as archive:
@@ -203,11 +207,11 @@ def _inside_zip(file: Path, layer: str | None) -> str:
     if layer is not None and layer not in stems and len(members) > 1:
         raise InputError(f"{file}: has no layer {layer!r}{did_you_mean(layer, stems)}")
     if layer is None and len(members) > 1:
-        raise InputError(f"{file}: holds several maps: {', '.join(sorted(stems))}; set map.layer")
+        raise InputError(f"{file}: holds several maps: {', '.join(sorted(stems))}; set {key}.layer")
     return f"/vsizip/{file.as_posix()}/{stems[layer] if layer in stems else members[0]}"
 
 
-def _choose_layer(file: Path, layers: np.ndarray, layer: str | None) -> str:
+def _choose_layer(file: Path, layers: np.ndarray, layer: str | None, key: str) -> str:
     """The layer to read: the one asked for, or the only one with geometry."""
     names = [str(name) for name, _ in layers]
     if layer is not None:
@@ -221,25 +225,25 @@ def _choose_layer(file: Path, layers: np.ndarray, layer: str | None) -> str:
             return choice[0]
     if not drawn:
         raise InputError(f"{file}: has no layer with geometry")
-    raise InputError(f"{file}: has several layers: {', '.join(drawn)}; set map.layer")
+    raise InputError(f"{file}: has several layers: {', '.join(drawn)}; set {key}.layer")
 
 
-def _settle_crs(file: Path, found: _Found, given: str | None) -> str:
+def _settle_crs(file: Path, found: _Found, given: str | None, key: str) -> str:
     """The map's coordinate reference system as text, checked against the coordinates."""
     import pyproj
 
     own = _parse_crs(file, found.crs, "the file's coordinate reference system") if found.crs else None
-    asked = _parse_crs(file, given, "map.crs") if given else None
+    asked = _parse_crs(file, given, f"{key}.crs") if given else None
     if own is not None and asked is not None and not own.equals(asked, ignore_axis_order=True):
-        raise InputError(f"{file}: the file says its coordinates are in {_crs_text(own)}, map.crs says {given}; leave map.crs out")
+        raise InputError(f"{file}: the file says its coordinates are in {_crs_text(own)}, {key}.crs says {given}; leave {key}.crs out")
     crs = own or asked or (pyproj.CRS(found.implied) if found.implied else None)
     if crs is None:
-        raise InputError(f"{file}: the map has no coordinate reference system; set map.crs, for example EPSG:4326 or EPSG:32643")
-    _check_span(file, found.shapes, crs)
+        raise InputError(f"{file}: the map has no coordinate reference system; set {key}.crs, for example EPSG:4326 or EPSG:32643")
+    _check_span(file, found.shapes, crs, key)
     return _crs_text(crs)
 
 
-def _check_span(file: Path, shapes: Sequence[Shape], crs: Any) -> None:
+def _check_span(file: Path, shapes: Sequence[Shape], crs: Any, key: str) -> None:
     """Refuse degrees in a projected system and metres in a geographic one; name the features where only some are far off."""
     drawn = np.array([shape.drawn for shape in shapes], dtype=object)
     rows = np.flatnonzero(shapely.is_geometry(drawn))
@@ -252,7 +256,7 @@ def _check_span(file: Path, shapes: Sequence[Shape], crs: Any) -> None:
         which = "" if far.all() else " of features " + ", ".join(str(row + 1) for row in rows[far][:20])
         raise InputError(
             f"{file}: coordinates{which} ({span}) are outside ±180/±90 degrees, so {_crs_text(crs)} is not a usable coordinate reference "
-            "system for them; set map.crs, for example EPSG:32643, or correct the file"
+            f"system for them; set {key}.crs, for example EPSG:32643, or correct the file"
         )
     if crs.is_projected and not far.any():
         raise InputError(f"{file}: coordinates ({span}) look like degrees, but the coordinate reference system is {_crs_text(crs)}")
@@ -273,7 +277,9 @@ def _crs_text(crs: Any) -> str:
     return ":".join(code) if code else str(crs.to_wkt())
 
 
-def _match_columns(file: Path, columns: Mapping[str, Any], asked: Mapping[str, str], known: Sequence[str]) -> dict[str, str]:
+def _match_columns(
+    file: Path, columns: Mapping[str, Any], asked: Mapping[str, str], known: Sequence[str], key: str
+) -> dict[str, str]:
     """Standard name → the file's column; case and spaces around names do not matter; all problems at once."""
     folded: dict[str, list[str]] = {}
     for name in columns:
@@ -283,12 +289,12 @@ def _match_columns(file: Path, columns: Mapping[str, Any], asked: Mapping[str, s
     for standard, wanted in asked.items():
         same = [str(wanted)] if str(wanted) in columns else folded.get(str(wanted).strip().casefold(), [])
         if standard not in known:
-            problems.append(Problem(f"map.columns: {standard!r} is no standard column{did_you_mean(standard, known)}", file))
+            problems.append(Problem(f"{key}.columns: {standard!r} is no standard column{did_you_mean(standard, known)}", file))
         elif len(same) > 1:
-            problems.append(Problem(f"map.columns.{standard}: {wanted!r} may be any of {', '.join(same)}", file))
+            problems.append(Problem(f"{key}.columns.{standard}: {wanted!r} may be any of {', '.join(same)}", file))
         elif not same:
             names = did_you_mean(str(wanted), columns) or f"; the file has {', '.join(columns)}"
-            problems.append(Problem(f"map.columns.{standard}: the file has no column {wanted!r}{names}", file))
+            problems.append(Problem(f"{key}.columns.{standard}: the file has no column {wanted!r}{names}", file))
         else:
             matched[standard] = same[0]
     raise_problems(problems)
@@ -348,6 +354,7 @@ def write_map(
         shapes, crs = to_crs(shapes, crs, "EPSG:4326"), "EPSG:4326"
     names, notes = _short_names(file, list(columns)) if driver == "ESRI Shapefile" else (list(columns), [])
     cells, masks = zip(*(_writable(values) for values in columns.values()), strict=True) if columns else ((), ())
+    options = {"FID": _free("fid", columns), "GEOMETRY_NAME": _free("geom", columns)} if driver == "GPKG" else None
     aside = file.with_name(f"{file.stem}.{os.getpid()}.part{file.suffix}")
     try:
         with warnings.catch_warnings():
@@ -355,16 +362,28 @@ def write_map(
             pyogrio.raw.write(
                 aside, shapely.to_wkb(shapes), list(cells), np.array(names, dtype=object), field_mask=list(masks), layer=file.stem,
                 driver=driver, geometry_type="MultiPolygon" if driver != "GeoJSON" else "Unknown", crs=crs, encoding="UTF-8",
-                promote_to_multi=driver != "GeoJSON",
+                promote_to_multi=driver != "GeoJSON", layer_options=options,
             )  # fmt: skip
-        for part in sorted(file.parent.glob(f"{aside.stem}.*")):
+        for part in _parts(aside):
             part.replace(file.with_suffix(part.suffix))
     except (OSError, RuntimeError) as err:
         raise InputError(f"{file}: cannot be written ({_one_line(err)})") from None
     finally:
-        for part in file.parent.glob(f"{aside.stem}.*"):
+        for part in _parts(aside):
             part.unlink()
     return notes
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, with underscores until no column has it."""
+    while name in {column.casefold() for column in taken}:
+        name += "_"
+    return name
+
+
+def _parts(file: Path) -> list[Path]:
+    """The files of one map: a Shapefile has several of the same stem."""
+    return sorted(part for part in file.parent.iterdir() if part.name.startswith(file.stem + "."))
 
 
 def _writable(values: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -92,6 +92,7 @@ def rezone(
     *,
     zone_ids: Sequence[str] | None = None,
     layer: str | os.PathLike[str] | None = None,
+    layer_name: str | None = None,
     changes: Changes | None = None,
     crs: str | None = None,
     columns: Mapping[str, str] | None = None,
@@ -99,7 +100,8 @@ def rezone(
     base_dir: str | os.PathLike[str] | None = None,
     capacity: Capacity | None = None,
 ) -> RezoneResult:
-    """Rezone the zones named in `zone_ids`, or the polygons of the map file `layer` (any format and coordinates `read_map` takes).
+    """Rezone the zones named in `zone_ids`, or the polygons of the map file `layer` (any format and coordinates `read_map` takes;
+    `layer_name` is needed where the file has several layers).
 
     A layer's own columns come before `changes`. Where planned dwellings are not given they follow the zoning: in proportion to the
     residential floor space permitted before and after, or by the difference where nothing was planned or permitted. Raises
@@ -116,7 +118,7 @@ def rezone(
         pieces = _whole_zones(np.unique(zones.rows_of(zone_ids)), changes)
     else:
         path = Path(base_dir, str(layer)) if base_dir is not None else Path(str(layer))
-        raw = read_map(path, crs=crs, columns=columns, known=STANDARD_COLUMNS)
+        raw = read_map(path, crs=crs, columns=columns, known=STANDARD_COLUMNS, layer=layer_name, key="rezone")
         pieces = _overlay(zones, raw, land_use or {}, changes, notes)
     covered = np.minimum(np.bincount(pieces.row, pieces.share, len(zones)), 1.0)
     rows = np.flatnonzero(covered > 0)

@@ -239,14 +239,14 @@ def land_use_codes(
 ) -> np.ndarray | None:
     """Codes into `LAND_USES` (−1 where unknown, a problem; with `empty`, a missing one is none); None without the column."""
     problems.extend(
-        Problem(f"map.land_use: {use!r} for code {code!r} is no standard land use{did_you_mean(str(use), LAND_USES)}", raw.file)
+        Problem(f"{raw.key}.land_use: {use!r} for code {code!r} is no standard land use{did_you_mean(str(use), LAND_USES)}", raw.file)
         for code, use in mapping.items() if use not in LAND_USES
     )  # fmt: skip
     cells = raw.column("land_use")
     if cells is None:
         if required:
             near = did_you_mean("land_use", raw.columns) or f"; the file has {', '.join(raw.columns) or 'no columns'}"
-            problems.append(Problem(f"the map has no column land_use; set map.columns.land_use to the file's column{near}", raw.file))
+            problems.append(Problem(f"the map has no column land_use; set {raw.key}.columns.land_use to the file's column{near}", raw.file))
         return None
     known = {use: code for code, use in enumerate(LAND_USES)}
     known |= {text_of(code).casefold(): LAND_USES.index(use) for code, use in mapping.items() if use in LAND_USES}
@@ -254,9 +254,8 @@ def land_use_codes(
     unknown = Counter(text for text in texts if text.casefold() not in known and (text or not empty))
     if unknown:
         listed = ", ".join(f"{text!r} ({count})" if text else f"empty ({count})" for text, count in unknown.most_common())
-        problems.append(
-            Problem(f"land-use codes without a standard land use: {listed}; set map.land_use; standard: {', '.join(LAND_USES)}", raw.file)
-        )
+        how = f"set {raw.key}.land_use; standard: {', '.join(LAND_USES)}"
+        problems.append(Problem(f"land-use codes without a standard land use: {listed}; {how}", raw.file))
     return np.array([known.get(text.casefold(), -1) for text in texts], dtype=np.int8)
 
 

@@ -133,7 +133,7 @@ def test_layers_are_chosen_or_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".shp", ".fgb"])
 def test_a_written_map_reads_back(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"out қала{suffix}"
+    path = tmp_path / f"out [қала]{suffix}"
     shapes = [box(0, 0), shapely.MultiPolygon([box(2, 0), box(4, 0)])]
     ids, share = np.array(["а", None], dtype=object), np.array([0.5, np.nan])
     columns = {"zone": ids, "count": np.array([1, 2]), "share": share, "out": [True, None]}
@@ -149,6 +149,16 @@ def test_a_written_map_reads_back(tmp_path: Path, suffix: str) -> None:
     assert not [part for part in tmp_path.iterdir() if ".part" in part.name]
 
 
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".shp", ".fgb"])
+def test_columns_called_as_the_formats_own_are_kept(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"m{suffix}"
+    write_map(path, [box(0, 0), box(1, 0)], {"fid": [7, 7], "geom": ["x", "y"], "id": [1, 1]}, "EPSG:32643")
+    columns = read_map(path).columns
+    assert [int(value) for value in columns["fid"]] == [7, 7]
+    assert sorted(columns["geom"]) == ["x", "y"]
+    assert [int(value) for value in columns["id"]] == [1, 1]
+
+
 def test_a_map_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a map is written as one of"):
         write_map(tmp_path / "m.dwg", [box(0, 0)], {}, "EPSG:32643")
@@ -161,6 +171,15 @@ def test_long_names_stay_different_in_a_shapefile(tmp_path: Path) -> None:
     notes = write_map(path, [box(0, 0)], {"dwellings_existing": [1], "dwellings_planned": [2]}, "EPSG:32643")
     assert len(notes) == 2
     assert {name: int(values[0]) for name, values in read_map(path).columns.items()} == {"dwellings_": 1, "dwelling_2": 2}
+
+
+def test_text_in_an_unknown_encoding_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "m.shp"
+    russian = frame().drop(columns="dwellings_existing").assign(name="Ворота")
+    russian.to_file(path, encoding="cp1251")
+    assert load_zones(path).notes[0].startswith("floor_area_ratio")
+    path.with_suffix(".cpg").unlink()
+    assert "text read as ISO-8859-1" in load_zones(path).notes[0]
 
 
 def test_geojson_is_read_without_the_heavy_libraries(block) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import shapely
@@ -103,6 +104,23 @@ def test_part_cover_is_weighted_by_area(tmp_path: Path, zones: ZoneTable) -> Non
     assert done.zones.floor_area_ratio[[1, 3]].tolist() == [2.0, 0.0]
 
 
+def test_a_file_with_several_layers_needs_the_layers_name(tmp_path: Path, zones: ZoneTable) -> None:
+    path = tmp_path / "plans.gpkg"
+    for name, use in (("plan_a", "health"), ("plan_b", "education")):
+        frame = geopandas.GeoDataFrame({"land_use": [use]}, geometry=[box(0, 0)], crs="EPSG:32643")
+        frame.to_file(path, layer=name)
+    with pytest.raises(InputError, match="several layers: plan_a, plan_b"):
+        rezone(zones, layer=path)
+    assert use_of(rezone(zones, layer=path, layer_name="plan_b").zones)[0] == "education"
+
+
+def test_a_layer_without_crs_takes_the_one_given(tmp_path: Path, zones: ZoneTable) -> None:
+    path = geojson(tmp_path / "l.geojson", [box(1, 1)], [{"land_use": "mixed"}])
+    with pytest.raises(InputError, match=r"set rezone\.crs"):
+        rezone(zones, layer=path)
+    assert rezone(zones, layer=path, crs="EPSG:32643").rows.tolist() == [3]
+
+
 def test_polygons_without_own_values_take_those_of_the_scenario(tmp_path: Path, zones: ZoneTable) -> None:
     shapes = [degrees(box(0, 0)), degrees(box(1, 0))]
     layer = geojson(tmp_path / "l.geojson", shapes, [{"land_use": "K2", "far": None}, {"land_use": None, "far": 4}])
@@ -122,7 +140,7 @@ def test_polygons_that_touch_no_zone_are_refused_and_what_hangs_over_is_noted(tm
         rezone(zones, layer=geojson(tmp_path / "o.geojson", [degrees(box(0, 0)), degrees(box(0.5, 0))], [use] * 2))
     done = rezone(zones, layer=geojson(tmp_path / "half.geojson", [degrees(box(-0.5, 0))], [use]))
     assert "50.0% of its area is in none of the rezoned zones" in done.notes[0]
-    spill = rezone(zones, layer=geojson(tmp_path / "s.geojson", [degrees(box(0, 0, 1000.2, 1000.2))], [use]))
+    spill = rezone(zones, layer=geojson(tmp_path / "s.geojson", [degrees(box(0, 0, 1000.8, 1000.8))], [use]))
     assert spill.covered_share == pytest.approx([1, 0, 0, 0], abs=1e-12)
     assert len([note for note in spill.notes if "is touched by" in note]) == 3
 
