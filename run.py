@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 MAIN_JOB = ("baseline.yaml", "crypto_hub.yaml")
 TEST_MODULES = ("pytest", "xdist", "hypothesis", "openpyxl", "polars")
-NOT_MAIN = ("--help", "--version", "--install-completion", "--show-completion")
+NOT_MAIN = ("-h", "--help", "--version")
 
 
 def say(text: str) -> None:
@@ -88,7 +88,7 @@ def install(folder: Path, root: Path, tests: bool) -> None:
     write_state(folder, python=version)  # without a stamp: not whole yet
     if not python_of(folder).exists() or not (folder / "pyvenv.cfg").exists():
         venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(folder)
-    pip = [str(python_of(folder)), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+    pip = [str(python_of(folder)), "-m", "pip", "install", "-qq", "--no-input", "--disable-pip-version-check"]
     subprocess.run([*pip, "-c", "constraints.txt", "-e", ".[test]" if tests else "."],
                    cwd=root, env={**os.environ, "PIP_USER": "0"}, stdin=subprocess.DEVNULL, check=True)
     write_state(folder, python=version, stamp=stamp(root), extra="test" if tests else "")

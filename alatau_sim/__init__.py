@@ -14,7 +14,7 @@ __all__ = ["CityModel", "__version__", "load_scenario", "open_study", "run"]
 _PLACES = {
     "CityModel": ("alatau_sim.model", "CityModel"),
     "load_scenario": ("alatau_sim.study.inputs", "load_scenario"),
-    "open_study": ("alatau_sim.results", "open_study"),
+    "open_study": ("alatau_sim.results.dataset", "open_study"),
     "run": ("alatau_sim.study.run", "run_study"),
 }
 

@@ -25,14 +25,16 @@ RESULTS = "Results"
 MORE = "For those who change the model"
 
 app = typer.Typer(
-    name="alatau", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False,
+    name="alatau", rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Simulate Alatau City, or a city of your own map: people, payments and energy, hour by hour, and compare scenarios.
-
-    [bold]New here?[/bold]  alatau run scenarios/baseline.yaml scenarios/crypto_hub.yaml   runs two scenarios with the same luck,
-    then  alatau compare outputs/baseline  shows again what differs.  alatau new scenarios/mine.yaml  begins a scenario of your own,
-    alatau check  tells what is wrong in it, and  alatau zones MAP  whether your zoning map can be used.""",
-    epilog="Every command explains itself: alatau run --help. Exit codes: 0 fine, 1 the run failed or was stopped, 2 the input is "
+    help="\n\n".join([
+        "Simulate Alatau City, or a city of your own map: people, payments and energy, hour by hour, and compare scenarios.",
+        "[bold]New here?[/bold] This runs two scenarios with the same luck, and says what differs:",
+        f"  {command()} run scenarios/baseline.yaml scenarios/crypto_hub.yaml",
+        "This begins a scenario of your own, tells what is wrong in it, and reports on your zoning map:",
+        f"  {command()} new scenarios/mine.yaml\n\n  {command()} check scenarios/mine.yaml\n\n  {command()} zones MAP",
+    ]),
+    epilog=f"Every command explains itself: {command()} run --help. Exit codes: 0 fine, 1 the run failed or was stopped, 2 the input is "
            "wrong, 3 a study with failed runs. --debug with any command shows the whole trace of an error.",
 )
 
@@ -46,7 +48,7 @@ class Format(StrEnum):
 
 
 Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML).")]
-Scenarios = Annotated[list[Path], typer.Argument(metavar="SCENARIO...", help="Scenario files (YAML).")]
+Scenarios = Annotated[list[Path], typer.Argument(metavar="SCENARIO", help="Scenario files (YAML).")]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a study, such as outputs/baseline.")]
 Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Set one key of every scenario: --set run.seed=7.")]
 Use = Annotated[list[str], typer.Option("--use", metavar="NAME", help="Switch on a named block of the scenario's overrides.")]
@@ -237,12 +239,12 @@ def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One reading statement; each table has scenario, world and replicate.")],
     format: As = Format.table,
 ) -> None:
-    """Ask a study's tables in SQL (DuckDB): alatau query outputs/baseline "FROM kpi_month LIMIT 5". SHOW TABLES lists them."""
-    from alatau_sim.results import query as results
+    """Ask a study's tables in SQL (DuckDB), such as "FROM kpi_month LIMIT 5"; "SHOW TABLES" lists them."""
+    from alatau_sim.results.query import as_csv, as_json, as_text
+    from alatau_sim.results.query import query as ask
 
-    table = results.query(out, sql)
-    write = {Format.table: results.as_text, Format.json: results.as_json, Format.csv: results.as_csv}[format]
-    say(write(table).rstrip())
+    table = ask(out, sql)
+    say({Format.table: as_text, Format.json: as_json, Format.csv: as_csv}[format](table).rstrip())
 
 
 @app.command(rich_help_panel=MORE)
@@ -298,7 +300,8 @@ def _what_next(out: Path, made: Sequence[Path]) -> str:
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
-    return guarded(app, list(sys.argv[1:] if arguments is None else arguments))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded(app, given or ["--help"])
 
 
 def main() -> None:

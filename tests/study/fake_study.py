@@ -67,14 +67,16 @@ class FakeInputs(Inputs):
 class FakeModel:
     """Counts days. The scenario's trouble: `fail:N` raises on day N, `input:N` an InputError, `die:N` kills the process on day N."""
 
-    def __init__(self, scenario: FakeScenario, *, world: int, replicate: int, threads: int | None, rule_files: tuple, plugins: tuple) -> None:
+    def __init__(self, scenario: FakeScenario, *, world: int, replicate: int, **_: object) -> None:
         squares = np.array([shapely.box(43 + k, 77, 43.5 + k, 77.5) for k in range(2)])
         zones = SimpleNamespace(zone=ZONES, name=ZONES, district_labels=("all",), district=np.zeros(2, int), geometry=squares,
                                 crs="EPSG:4326", outside=np.zeros(2, bool))
         self.scenario, self.city, self.labels = scenario, SimpleNamespace(zones=zones), {"zone": ZONES}
         self.clock = SimpleNamespace(date=scenario.run.start)
         self.luck, self.done, self.observers = replicate + 10 * world, 0, []
-        self.kpis = (Kpi("days_done", "Days", "d", "neither", "counted", "city_month", lambda sim: float(sim.done + sim.luck), "last", "Time"),)
+        self.kpis = (
+            Kpi("days_done", "Days", "d", "neither", "counted", "zones_year", lambda sim: float(sim.done + sim.luck), theme="Time"),
+        )
         self.result_tables = (
             ResultTable("zones_year", "year", (ResultField("zone", "category"), ResultField("days", "int64", "d")),
                         lambda sim: {"zone": [0, 1], "days": [sim.done, sim.done]}, "Zones", "Time"),
