@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,9 +119,24 @@ class Study:
             for run in self.runs for name, part in run.manifest["parts"].items() if sha256_of(self.folder / name) != part["sha256"]
         ]
 
-    def naming_damage(self, files: Sequence[Path]) -> _NamingDamage:
-        """A block in which a reader's error about a broken file becomes an `InputError` that names the file."""
-        return _NamingDamage(self, files)
+    @contextmanager
+    def naming_damage(self, files: Sequence[Path], *errors: type[Exception]) -> Iterator[None]:
+        """A block in which a reader's error (Arrow's, the system's, or one of `errors`) about a broken file names the file."""
+        try:
+            yield
+        except (pa.ArrowException, OSError, *errors) as error:
+            self._name_damage(files, error)
+            if isinstance(error, errors):
+                raise
+            raise InputError(f"{self.folder}: cannot be read: {str(error).splitlines()[0]}") from error
+
+    def _name_damage(self, files: Sequence[Path], error: Exception) -> None:
+        known = {self.folder / name: part["sha256"] for run in self.runs for name, part in run.manifest["parts"].items()}
+        for path in files:
+            if not path.is_file():
+                raise InputError(f"{path}: is missing; run its scenario again with --force") from error
+            if sha256_of(path) != known[path]:
+                raise InputError(f"{path}: is damaged (its bytes are not those that the run wrote); run it again with --force") from error
 
     def _open(self, name: str, files: list[Path]) -> pads.Dataset:
         with self.naming_damage(files):
@@ -141,27 +157,6 @@ class Study:
         if not self.runs:
             listed = "; ".join(f"{run.name}: {run.problem}" for run in self.unfinished[:8]) or "there is none"
             raise InputError(f"{self.folder}: no run is complete ({listed})")
-
-
-class _NamingDamage:
-    """Context that turns Arrow's and DuckDB's complaints about a damaged part into a message naming it."""
-
-    def __init__(self, study: Study, files: Sequence[Path]) -> None:
-        self._study, self._files = study, files
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, pa.ArrowException | OSError):
-            return
-        known = {self._study.folder / n: p["sha256"] for run in self._study.runs for n, p in run.manifest["parts"].items()}
-        for path in self._files:
-            if not path.is_file():
-                raise InputError(f"{path}: is missing; run its scenario again with --force") from error
-            if sha256_of(path) != known[path]:
-                raise InputError(f"{path}: is damaged (its bytes are not those that the run wrote); run it again with --force") from error
-        raise InputError(f"{self._study.folder}: cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def _unwritten(folder: Path, known: set[tuple[str, int, int]]) -> list[RunRecord]:

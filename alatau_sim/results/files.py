@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,9 @@ REASONS = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.EMFILE: "too many files are open",
 }
+
+
+TRIES, PAUSE_S = (6, 0.05) if os.name == "nt" else (1, 0.0)
 
 
 def output_error(error: OSError, path: Path) -> InputError:
@@ -54,6 +58,18 @@ def hidden(path: Path, *, keep_suffix: bool = False) -> Path:
     return path.with_name(f".{path.name}.tmp-{os.getpid()}")
 
 
+def rename(aside: Path, path: Path) -> None:
+    """Give a whole file its visible name; where another process reads the old one just now, Windows refuses, so it is tried again."""
+    for attempt in range(TRIES):
+        try:
+            aside.replace(path)
+            return
+        except PermissionError:
+            if attempt == TRIES - 1:
+                raise
+            time.sleep(PAUSE_S * 2**attempt)
+
+
 @contextmanager
 def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
     """Give a hidden name to write to; it becomes `path` when the block ends well, and is removed when it does not."""
@@ -62,7 +78,7 @@ def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield aside
-            aside.replace(path)
+            rename(aside, path)
         finally:
             aside.unlink(missing_ok=True)
 

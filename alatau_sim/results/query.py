@@ -7,6 +7,7 @@ import io
 import json
 import re
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,24 @@ def query(out: str | Path | Study, sql: str) -> pa.Table:
         _check_reading(connection, sql)
         for name, dataset in datasets.items():
             connection.register(name, dataset)
-        with study.naming_damage([path for name in datasets for path in study.files(name)]):
+        files = [path for name in datasets for path in study.files(name)]
+        with study.naming_damage(files, duckdb.InvalidInputException, duckdb.IOException):
             table: pa.Table = connection.sql(sql).to_arrow_table()
-        return table
+        return _whole_numbers(table)
     except duckdb.Error as error:
         raise InputError(_first_line(error, study)) from error
     finally:
         connection.close()
+
+
+def _whole_numbers(table: pa.Table) -> pa.Table:
+    """The table with DuckDB's sums of whole numbers (128 bits) as int64, where they fit."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_decimal(field.type) and field.type.scale == 0:
+            largest = max((abs(value) for value in table[field.name].to_pylist() if value is not None), default=0)
+            if largest < 2**63:
+                table = table.set_column(place, field.name, table[field.name].cast(pa.int64()))
+    return table
 
 
 def _check_reading(connection: Any, sql: str) -> None:
@@ -92,8 +104,8 @@ def as_text(table: pa.Table, *, rows: int = 40, width: int = 120) -> str:
 def _word(name: str, value: Any) -> str:
     if value is None:
         return "–"
-    if isinstance(value, float):
-        return number(value)
+    if isinstance(value, float | Decimal):
+        return number(float(value))
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if name in ("world", "replicate", "year") else f"{value:,}"
     return str(value)
@@ -102,6 +114,8 @@ def _word(name: str, value: Any) -> str:
 def _json_value(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     return None if isinstance(value, float) and value != value else str(value) if not isinstance(value, int | float | str | bool) else value
 
 

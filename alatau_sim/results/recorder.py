@@ -24,6 +24,7 @@ from alatau_sim.results.files import (
     hidden,
     manifest_path,
     read_json,
+    rename,
     run_folder,
     sha256_of,
     write_json,
@@ -251,7 +252,7 @@ class _Writer:
             self._stream.close()
             self._file.close()
             part = Part(self._rows, aside.stat().st_size, sha256_of(aside))
-            aside.replace(path)
+            rename(aside, path)
         self.parts[path] = part
         self._year, self._rows, self._stream, self._file = None, 0, None, None
 

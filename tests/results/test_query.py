@@ -27,6 +27,14 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def test_sums_of_whole_numbers_are_whole_numbers(study):
+    table = query(study, "SELECT sum(load_wh) AS wh, sum(load_wh) * 9223372036854775807 AS huge, 1.25::DECIMAL(5, 2) AS d FROM load_hour")
+    wh = table["wh"][0].as_py()
+    assert isinstance(wh, int)
+    assert json.loads(as_json(table)) == [{"wh": wh, "huge": wh * 9223372036854775807, "d": 1.25}]
+    assert as_text(table).splitlines()[1].split()[0] == f"{wh:,}"
+
+
 def test_tables_go_by_their_names_with_the_run_s_columns(study):
     found = query(study, "SELECT scenario, world, replicate, sum(load_wh) AS wh FROM load_hour GROUP BY ALL ORDER BY ALL")
     assert found.column_names == ["scenario", "world", "replicate", "wh"]

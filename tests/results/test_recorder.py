@@ -16,6 +16,7 @@ from fake_city import DAYS, HOURS, TABLES, YEARS, ZONES, FakeCity, kpis, record,
 
 from alatau_sim.errors import InputError, RunError
 from alatau_sim.fields import ResultField
+from alatau_sim.results.files import read_json, write_json
 from alatau_sim.results.kpis import Kpi, ResultTable
 from alatau_sim.results.recorder import Recorder, select_tables
 
@@ -254,6 +255,21 @@ def test_a_disk_that_fills_up_while_writing(tmp_path, monkeypatch):
         run_days(recorder, FakeCity(date(2026, 1, 1)), date(2026, 12, 31))
     monkeypatch.setattr("alatau_sim.results.recorder.hidden", lambda path: tmp_path / "gone")
     recorder.abandon()
+
+
+def test_a_rename_that_is_refused_for_a_moment_is_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("alatau_sim.results.files.TRIES", 3)
+    refusals = [PermissionError(errno.EACCES, "in use"), PermissionError(errno.EACCES, "in use")]
+    real = os.replace
+
+    def replace(*args: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        real(*args)
+
+    monkeypatch.setattr(os, "replace", replace)
+    write_json(tmp_path / "a.json", {"x": 1})
+    assert read_json(tmp_path / "a.json") == {"x": 1}
 
 
 def test_a_file_where_the_folder_should_be(tmp_path):

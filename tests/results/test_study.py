@@ -137,6 +137,14 @@ def test_a_damaged_part_is_named(study):
     assert str(part) in str(caught.value)
     with pytest.raises(InputError, match=r"part-2026.arrow: is damaged"):
         query(study, "SELECT count(*), sum(load_wh) FROM zones_day")
+    later = part.with_name("part-2027.arrow")
+    good = later.read_bytes()
+    part.write_bytes(whole)
+    later.write_bytes(b"X" * len(good))
+    with pytest.raises(InputError, match=r"part-2027.arrow: is damaged"):
+        query(study, "SELECT count(*), sum(load_wh) FROM zones_day")
+    later.write_bytes(good)
+    part.write_bytes(b"X" * len(whole))
     assert opened.verify() == [f"{part}: its bytes are not those that the run wrote"]
     part.write_bytes(whole[:100])
     with pytest.raises(InputError, match=r"part-2026.arrow: has 100 bytes instead of \d+; run baseline-0-0 again with --force"):
