@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -41,7 +42,8 @@ class Simulation:
 
     `step()` runs the environment until the beat at the end of the day has finished: it closes the day and opens the next. The first
     beat only opens. `names` holds the rows' names of tables that do not change (zones, substations); `state` is where a domain keeps
-    its sums of the month. `events` are (day number, function of the simulation), carried out when that day opens.
+    its sums of the month. `around_item`, if set, is called with each plan item and must call the function it gets (to time or to trace it).
+    `events` are (day number, function of the simulation), carried out when that day opens.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class Simulation:
         self.profiles: dict[str, NDArray[np.int64]] = {}
         self.month_days = np.zeros(2, np.int64)
         self.observers: list[Observer] = []
-        self.before_item: Callable[[Item], None] | None = None
+        self.around_item: Callable[[Item, Callable[[], None]], None] | None = None
         self._objects: Any = None
         self._events = sorted(events, key=lambda event: event[0])
         self._outages: dict[tuple[str, int], list[tuple[int, int]]] = {}
@@ -178,12 +180,16 @@ class Simulation:
     def _run(self, phase: str) -> None:
         for item in self.plan:
             if item.phase == phase and item.due(self.clock):
-                if self.before_item is not None:
-                    self.before_item(item)
-                if self._objects is not None and item.runner is not None:
-                    self._objects.run(item.runner)
+                if self.around_item is not None:
+                    self.around_item(item, partial(self._run_item, item))
                 else:
-                    item.run(self)
+                    self._run_item(item)
+
+    def _run_item(self, item: Item) -> None:
+        if self._objects is not None and item.runner is not None:
+            self._objects.run(item.runner)
+        else:
+            item.run(self)
 
     # --- what domains ask for -------------------------------------------------------------------------------------------
 
