@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from alatau_sim.domains.energy import DOMAIN, Policy, World
 from alatau_sim.domains.energy.process import split
 from alatau_sim.domains.energy.rules import RULES, appliance_load, cooking_load, cooling_load, heating_load, hot_water_load, lighting_load
-from alatau_sim.domains.energy.settle import block_bill_kzt, home_weights, lose, totals
+from alatau_sim.domains.energy.settle import block_bill_kzt, furnish_homes, home_weights, lose, totals
 from alatau_sim.domains.energy.tables import USES, nearest, read_climate, read_substations
 from alatau_sim.engine.domain import Domain
 from alatau_sim.engine.simulation import Simulation
 from alatau_sim.errors import InputError, RunError
 from alatau_sim.fields import Column
+from alatau_sim.results.schemas import Columns
 
 CLIMATE = Path(__file__).parents[2] / "scenarios" / "alatau" / "climate.csv"
 DAY_WORKER = 0b111111000000000001111111  # away from 7:00 to 18:00
@@ -60,7 +61,7 @@ def city(tmp_path, capacity_mw=(5.0, 5.0), zones=5):
 
 
 def simulate(tmp_path, days=10, *, homes=200, capacity_mw=(5.0, 5.0), start=dt.date(2026, 1, 1), policy=None, weight=1, seed=1,
-             replicate=0, outage=None, check=None, kernels="plain", **world):  # fmt: skip
+             replicate=0, outage=None, check=None, month=None, kernels="plain", **world):  # fmt: skip
     """Run some days and give back the simulation; `check(sim)` is called as each day closes."""
     sim = Simulation(
         (people(homes, 5), DOMAIN), start=start, end=start + dt.timedelta(days - 1), policy={"energy": policy or Policy()},
@@ -69,7 +70,7 @@ def simulate(tmp_path, days=10, *, homes=200, capacity_mw=(5.0, 5.0), start=dt.d
     def nothing(sim):
         pass
 
-    sim.observers.append(SimpleNamespace(day_closed=check or nothing, month_closed=nothing, year_closed=nothing))
+    sim.observers.append(SimpleNamespace(day_closed=check or nothing, month_closed=month or nothing, year_closed=nothing))
     sim.start(city(tmp_path, capacity_mw))
     if outage:
         sim.add_outage("power", *outage)
@@ -126,6 +127,8 @@ def test_split_adds_up_and_stays_within_the_weights(weights, data):
     assert parts.sum() == total
     assert (parts >= 0).all()
     assert (parts <= np.array(weights)).all()
+    running = np.cumsum(np.array(weights, object))
+    assert parts.tolist() == np.diff([0, *(total * int(r) // max(1, sum(weights)) for r in running)]).tolist()
 
 
 @given(st.lists(st.integers(0, 5000), min_size=1, max_size=30), st.data())
@@ -305,11 +308,11 @@ def test_one_more_home_changes_no_other_homes_equipment_and_no_far_zones_load(tm
     assert load(more)[0].sum() > load(base)[0].sum()
 
 
-def test_without_substations_everything_is_served(tmp_path):
-    sim = simulate(tmp_path, 1, capacity_mw=())
-    assert load(sim).sum() > 0
-    assert sim.grids["load_unserved"].sum() == 0
-    assert (sim.tables["zones"]["substation"] == -1).all()
+def test_zones_outside_have_no_substation_and_a_city_without_any_is_refused(tmp_path):
+    sim = simulate(tmp_path, 1)
+    assert sim.tables["zones"]["substation"].tolist() == [0, 0, 1, 1, -1]
+    with pytest.raises(InputError, match="lists no substation"):
+        simulate(tmp_path, 1, capacity_mw=())
 
 
 def test_a_lost_wh_stops_the_run(tmp_path):
@@ -336,17 +339,59 @@ def test_magnitudes_lie_where_the_facts_let_them_be(tmp_path):
     assert months[1] > months[4]
 
 
-def test_tables_and_kpis_are_built_with_equal_lengths_and_their_fields(tmp_path):
+def test_tables_fit_their_schemas_and_kpis_are_numbers(tmp_path):
     sim = simulate(tmp_path, 31, homes=30)
     sim.month_days[:] = (20, 11)
+    labels = {"zone": tuple("abcde"), "substation": sim.names["substations"]}
     for table in DOMAIN.tables:
-        columns = table.build(sim)
-        names = {field.name for field in table.fields} | ({"hour"} if table.period == "hour" else set())
-        assert set(columns) == names, table.name
-        assert len({len(values) for values in columns.values()}) == 1, table.name
+        batch = Columns(table, labels).batch(sim.clock.date, table.build(sim))
+        assert batch.num_rows > 0
     for kpi in DOMAIN.kpis:
         assert isinstance(float(kpi.compute(sim)), float)
         assert kpi.table == "kpi_month" or kpi.table in {table.name for table in DOMAIN.tables}
+
+
+def test_the_months_profile_holds_every_wh(tmp_path):
+    def closed(sim):
+        table = next(table for table in DOMAIN.tables if table.name == "load_profile_month")
+        rows = table.build(sim)
+        days = sim.month_days[rows["kind_of_day"]]
+        assert (rows["wanted_w"] * days).sum() == pytest.approx(totals(sim)["month_wanted"].sum(), rel=1e-12)
+        assert (rows["unserved_w"] * days).sum() == pytest.approx(totals(sim)["month_unserved"].sum(), rel=1e-12)
+        seen.append(len(days))
+
+    seen = []
+    simulate(tmp_path, 31, homes=20, capacity_mw=(0.005, 0.005), month=closed)
+    assert seen == [2 * 4 * 24]
+
+
+def test_months_and_years_start_from_nothing(tmp_path):
+    sim = simulate(tmp_path, 8, homes=20, start=dt.date(2026, 12, 28), capacity_mw=(0.005, 0.005))
+    sums = totals(sim)
+    assert sums["month_days"] == 4
+    assert sums["month_wanted"].sum() == sums["year_wanted"].sum() > 0
+    assert sums["month_unserved"].sum() == sums["year_unserved"].sum() == sim.tables["households"]["unserved_month_wh"].sum() > 0
+
+
+def test_equipment_meets_the_shares_and_follows_income(tmp_path):
+    sim = simulate(tmp_path, 1, homes=4000, electric_heating_share=0.1, reference_income_kzt=350_000)
+    homes = sim.tables["households"]
+    for column, share in (("stove_electric", 0.35), ("heating_electric", 0.1), ("boiler_electric", 0.35)):
+        assert abs(homes[column].mean() - share) < 4 * np.sqrt(share * (1 - share) / homes.n), column
+    rich = homes["income_kzt"] > 350_000
+    assert homes["air_conditioner"][rich].mean() > homes["air_conditioner"][~rich].mean()
+    assert homes["appliance_w"][rich].mean() > homes["appliance_w"][~rich].mean()
+
+
+def test_a_household_that_is_new_gets_equipment_and_the_others_keep_theirs(tmp_path):
+    sim = simulate(tmp_path, 1, homes=30)
+    homes = sim.tables["households"]
+    before = homes["appliance_w"].tolist()
+    homes.insert(np.array([9_999]), {"home": 0, "size": 2, "income_kzt": 300_000})
+    furnish_homes.fn(sim)
+    assert homes["appliance_w"][:-1].tolist() == before
+    assert homes["appliance_w"][-1] > 0
+    assert homes["furnished"].all()
 
 
 def test_every_tally_reads_the_hour():

@@ -129,7 +129,7 @@ TABLES = (
     ),
     ResultTable(
         "zones_energy_year", "year",
-        (ZONE, ResultField("substation", "int32", "", "row of the substation that serves the zone; -1: none"),
+        (ZONE, ResultField("substation", "category", "", "substation that serves the zone"),
          ResultField("households", "int64", "households", "households at the end of the year"),
          ResultField("wanted_wh", "int64", "Wh", "electricity wanted by homes"),
          ResultField("unserved_wh", "int64", "Wh", "electricity wanted and not served")),

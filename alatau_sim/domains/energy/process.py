@@ -104,6 +104,9 @@ def split(total: int, weights: NDArray[np.int64]) -> NDArray[np.int64]:
     running = np.cumsum(weights, dtype=np.int64)
     if not len(running) or running[-1] == 0:
         return np.zeros(len(weights), np.int64)
-    # Python's integers: total × running sum may pass 64 bits in a large city.
-    shares = np.array([total * int(reached) // int(running[-1]) for reached in running], np.int64)
+    whole = int(running[-1])
+    if total * whole < 1 << 63:
+        shares = total * running // whole
+    else:  # Python's integers have no end
+        shares = np.array([total * reached // whole for reached in running.tolist()], np.int64)
     return np.diff(shares, prepend=0)

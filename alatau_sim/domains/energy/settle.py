@@ -241,12 +241,13 @@ def whole(weights: Floats) -> Ints:
 def homes_by_zone(sim: Any, zones: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
     """(zone, rows of its households in the order of their ids) for some zones."""
     homes = sim.tables["households"]
-    home = homes["home"]
-    order = np.lexsort((homes.id, home))
-    first = np.searchsorted(home[order], zones, "left")
-    last = np.searchsorted(home[order], zones, "right")
-    for zone, a, b in zip(zones.tolist(), first, last, strict=True):
-        yield zone, order[a:b]
+    asked = np.zeros(sim.tables["zones"].n + 1, bool)  # the last place is for homes that are nowhere (−1)
+    asked[zones] = True
+    rows = np.flatnonzero(asked[homes["home"]])
+    rows = rows[np.lexsort((homes.id[rows], homes["home"][rows]))]
+    home = homes["home"][rows]
+    for zone, a, b in zip(zones.tolist(), np.searchsorted(home, zones, "left"), np.searchsorted(home, zones, "right"), strict=True):
+        yield zone, rows[a:b]
 
 
 @settlement(

@@ -115,6 +115,8 @@ def read_substations(path: str | Path) -> tuple[SubstationRow, ...]:
         lon = _number(row, "lon", -180, 180, path, line, problems)
         lat = _number(row, "lat", -90, 90, path, line, problems)
         found[name] = SubstationRow(name, lon, lat, _number(row, "capacity_mw", 0, 1e5, path, line, problems))
+    if not found:
+        problems.append(Problem("it lists no substation; give at least one (a large one, where supply is not the question)", path))
     raise_problems(problems)
     return tuple(found.values())
 
@@ -123,7 +125,7 @@ def fill(sim: Any, city: Any) -> None:
     """Put the substations into their table, connect each zone of the city with the nearest one, and read the climate.
 
     The files are those of the scenario's `city` section; `city.zones` has centroids in `metric_crs`. Zones outside the city have no
-    substation; with a file that lists none, nothing can fail and everything is served.
+    substation.
     """
     from pyproj import Transformer  # here and not above: reading declarations must stay quick
 
@@ -137,10 +139,9 @@ def fill(sim: Any, city: Any) -> None:
     x_m, y_m = np.asarray(city.zones.centroid_x_m), np.asarray(city.zones.centroid_y_m)
     lon, lat = Transformer.from_crs(metric, "EPSG:4326", always_xy=True).transform(x_m, y_m)
     state["place"] = (float(np.mean(lat)), float(np.mean(lon)))
-    if rows:
-        to_metric = Transformer.from_crs("EPSG:4326", metric, always_xy=True)
-        at_x, at_y = to_metric.transform([row.lon for row in rows], [row.lat for row in rows])
-        zones["substation"][:] = nearest(x_m, y_m, np.asarray(at_x), np.asarray(at_y))
+    to_metric = Transformer.from_crs("EPSG:4326", metric, always_xy=True)
+    at_x, at_y = to_metric.transform([row.lon for row in rows], [row.lat for row in rows])
+    zones["substation"][:] = nearest(x_m, y_m, np.asarray(at_x), np.asarray(at_y))
     zones["substation"][np.asarray(city.zones.outside, bool)] = -1
 
 
