@@ -148,7 +148,7 @@ def _relation_item(relation: Relation, domain: str) -> Item:
 def _derived_item(derived: Derived, domain: str) -> Item:
     reads = (f"{derived.of}.{derived.column or derived.by}",)
     writes = (f"{derived.table}.{derived.name}",)
-    return Item("refresh", derived.name, "derived", domain, derived.every, reads, writes, lambda sim: run_derived(derived, sim))
+    return Item(derived.phase, derived.name, "derived", domain, derived.every, reads, writes, lambda sim: run_derived(derived, sim))
 
 
 def _check_writers(items: Iterable[Item]) -> None:

@@ -152,7 +152,8 @@ class Derived:
     `by` is an index column of `of` that points to `table`, or the name of a relation of `of` (then `table` is `of`). `column` is
     empty for `count`. `equals` compares the column with a code first (share of residents whose wallet_state equals 2); `where`
     names a bool column that rows must have. Means and shares of nobody are `empty`. Float columns are summed in units of
-    `quantum`, so that sums depend on no order. `every` says how often it is computed.
+    `quantum`, so that sums depend on no order. `every` says how often it is computed; with phase
+    `tally` it is computed after the day's decisions and before the tallies, so that these see the day's own plans.
     """
 
     table: str
@@ -168,6 +169,7 @@ class Derived:
     empty: float = 0.0
     quantum: float = 1e-6
     every: str = "1 day"
+    phase: Literal["refresh", "tally"] = "refresh"
 
 
 def aggregate(*, of: str, into: str, by: str, how: How, name: str, column: str = "", **more: Any) -> Derived:

@@ -197,6 +197,10 @@ class Simulation:
         """Keyed uniforms in [0, 1) of some ids: today's by default, of another day number, or (−1) of no day."""
         return uniform_array(stream_key(self.seed, self.replicate, stream, self.clock.day if day is None else day), ids, k)
 
+    def in_sample(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which ids belong to the sample of one in `weight`: keyed and nested (a smaller sample is part of a larger one)."""
+        return uniform_array(stream_key(self.seed, 0, "sample", -1), ids) < 1 / self.weight
+
     def uniform_of(self, name: str, number: int, stream: str, k: int = 0) -> float:
         """A uniform in [0, 1) for a process: by the thing's name and the number of its event, whatever the day."""
         return uniform(stream_key(self.seed, self.replicate, f"{stream}/{name}", -1), number, k)
