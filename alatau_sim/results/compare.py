@@ -11,9 +11,10 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ import pyarrow.compute as pc
 
 from alatau_sim.errors import InputError, did_you_mean
 from alatau_sim.results.dataset import KpiInfo, RunRecord, Study, open_study
-from alatau_sim.results.numbers import number, percent
+from alatau_sim.results.numbers import number, percent, screen_width
 
 Run = tuple[int, int]  # world, replicate
 Yearly = dict[tuple[str, int], dict[str, dict[Run, float]]]  # (KPI, year) → scenario → run → value
@@ -77,9 +78,9 @@ class Comparison:
         wanted = (self.years[-1] if self.years else None) if year is None else year
         return [change for change in self.changes if change.year == wanted]
 
-    def text(self, year: int | None = None, *, width: int = 140) -> str:
+    def text(self, year: int | None = None, *, width: int | None = None) -> str:
         """The comparison of one year (by default the last) for reading in a terminal."""
-        return _text(self, year, width)
+        return _text(self, year, width or screen_width())
 
     def json(self) -> str:
         """Everything as JSON."""
@@ -235,52 +236,60 @@ def _pair_notes(study: Study, base: str, others: Sequence[str]) -> list[str]:
 
 def _text(comparison: Comparison, year: int | None, width: int) -> str:
     from rich.console import Console
-    from rich.table import Table
 
     target = io.StringIO()
-    console = Console(file=target, width=width, color_system=None, highlight=False, markup=False, emoji=False)
+    # wider than any table: a number is never cut or folded; a narrow terminal folds the line itself
+    console = Console(file=target, width=1000, color_system=None, highlight=False, markup=False, emoji=False)
     found = comparison.of_year(year)
     if not found:
         return f"{comparison.study}: no indicator has a value in {year}; years: {', '.join(map(str, comparison.years))}\n"
     for name in comparison.scenarios[1:] or comparison.scenarios:
         rows = [change for change in found if change.scenario == name]
         if name in comparison.identical:
-            console.print(f"{name} against {comparison.baseline}: identical, byte for byte")
+            console.print(f"{name} against {comparison.baseline}: identical, byte for byte", soft_wrap=True)
             continue
         alone = name == comparison.baseline
-        worlds = max((change.worlds for change in rows), default=0)
-        pairs = max((change.pairs for change in rows), default=0)
-        console.print(f"{name}, {rows[0].year}" if alone else f"{name} against {comparison.baseline}, {rows[0].year}")
-        table = Table(box=None, pad_edge=False, header_style="")
-        table.add_column("indicator", overflow="fold")
-        table.add_column("unit")
-        for heading in ([] if alone else [comparison.baseline]) + [name]:
-            table.add_column(heading, justify="right", overflow="fold")
+        console.print(f"{name}, {rows[0].year}" if alone else f"{name} against {comparison.baseline}, {rows[0].year}", soft_wrap=True)
+        console.print(_table(rows, comparison.baseline, width))
         if not alone:
-            for heading in ("difference", "relative", "95 % interval", *(["P10 … P90"] if worlds >= 2 else [])):
-                table.add_column(heading, justify="right")
-            table.add_column("verdict", overflow="fold")
-        for change in rows:
-            table.add_row(*_cells(change, alone, worlds >= 2))
-        console.print(table)
-        if not alone:
-            console.print(_legend(pairs, worlds))
+            console.print(_legend(max(change.pairs for change in rows), max(change.worlds for change in rows)), soft_wrap=True)
         console.print()
     for note in comparison.notes:
         console.print(note, soft_wrap=True)
     return "\n".join(line.rstrip() for line in target.getvalue().splitlines()).strip("\n") + "\n"
 
 
-def _cells(change: Change, alone: bool, with_worlds: bool) -> list[str]:
-    cells = [change.label, change.unit]
-    if alone:
-        return [*cells, number(change.mean)]
-    cells += [number(change.baseline_mean), number(change.mean), number(change.difference, sign=True), percent(change.relative)]
-    cells.append("–" if change.low is None else f"{number(change.low, sign=True)} … {number(change.high, sign=True)}")
-    if with_worlds:
-        bounds = (change.unknown_low, change.unknown_high)
-        cells.append("–" if bounds[0] is None else f"{number(bounds[0], sign=True)} … {number(bounds[1], sign=True)}")
-    return [*cells, change.verdict]
+def _table(rows: Sequence[Change], baseline: str, width: int) -> Any:
+    """A rich table of one scenario's changes; columns that say nothing here, or do not fit, are left out."""
+    from rich.table import Table
+
+    name = rows[0].scenario
+    columns: list[tuple[str, Callable[[Change], str]]] = [(name, lambda change: number(change.mean))]
+    if name != baseline:
+        columns.insert(0, (baseline, lambda change: number(change.baseline_mean)))
+        columns.append(("difference", lambda change: number(change.difference, sign=True)))
+        if width >= 110:
+            columns.append(("relative", lambda change: percent(change.relative)))
+        if any(change.pairs >= 2 for change in rows):
+            columns.append(("95 % interval", lambda change: _bounds(change.low, change.high)))
+        if any(change.worlds >= 2 for change in rows):
+            columns.append(("P10 … P90", lambda change: _bounds(change.unknown_low, change.unknown_high)))
+    table = Table(box=None, pad_edge=False, header_style="")
+    table.add_column("indicator", overflow="fold", max_width=max(20, width - 100))
+    table.add_column("unit", no_wrap=True)
+    for heading, _ in columns:
+        table.add_column(heading, justify="right")
+    if name != baseline:
+        table.add_column("verdict")
+    for change in rows:
+        # that there is one pair only is said once, below the table
+        verdict = [] if name == baseline else [change.verdict.partition(" (")[0]]
+        table.add_row(change.label, change.unit, *(word(change) for _, word in columns), *verdict)
+    return table
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    return "–" if low is None else f"{number(low, sign=True)} … {number(high, sign=True)}"
 
 
 def _legend(pairs: int, worlds: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 
 
 def number(value: float | None, *, sign: bool = False) -> str:
@@ -17,6 +18,11 @@ def number(value: float | None, *, sign: bool = False) -> str:
         return f"{plus}{value:.3e}"
     text = f"{value:.{max(0, 3 - math.floor(math.log10(size)))}f}"
     return plus + (text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+def screen_width() -> int:
+    """Columns of the terminal, 80 … 200; 140 where the output goes elsewhere."""
+    return min(max(shutil.get_terminal_size((140, 40)).columns, 80), 200)
 
 
 def percent(value: float | None) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from alatau_sim.errors import InputError, did_you_mean
 from alatau_sim.results.dataset import Study, open_study
-from alatau_sim.results.numbers import number
+from alatau_sim.results.numbers import number, screen_width
 
 LOCKED: dict[str, Any] = {
     "enable_external_access": "false",
@@ -83,7 +83,7 @@ def _first_line(error: Exception, study: Study) -> str:
     return f"SQL: {lines[0]}{candidates}"
 
 
-def as_text(table: pa.Table, *, rows: int = 40, width: int = 120) -> str:
+def as_text(table: pa.Table, *, rows: int = 40, width: int | None = None) -> str:
     """The table for reading: the first rows with thousands separated, and how many more there are."""
     from rich.console import Console
     from rich.table import Table
@@ -95,7 +95,7 @@ def as_text(table: pa.Table, *, rows: int = 40, width: int = 120) -> str:
     for row in table.slice(0, rows).to_pylist():
         shown.add_row(*(_word(name, value) for name, value in row.items()))
     target = io.StringIO()
-    Console(file=target, width=width, color_system=None, highlight=False, markup=False, emoji=False).print(shown)
+    Console(file=target, width=width or screen_width(), color_system=None, highlight=False, markup=False, emoji=False).print(shown)
     lines = [line.rstrip() for line in target.getvalue().splitlines()]
     more = table.num_rows - rows
     return "\n".join([*lines, f"… {more:,} more rows"] if more > 0 else lines) + "\n"
