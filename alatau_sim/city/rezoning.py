@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from alatau_sim.city.geofiles import RawMap, read_map, to_crs
+from alatau_sim.city.geofiles import RawMap, read_map, to_metres
 from alatau_sim.city.zones import (
     DEFAULT_OVERLAP_THRESHOLD_M2,
     LAND_USES,
@@ -184,10 +184,10 @@ def _plots(
         filled.append(np.full(len(raw), default) if column is None else np.where(np.isnan(column), default, column))
     planned = np.where(np.isnan(filled[2]), -1, filled[2]).astype(np.int64)
     shapes = np.array([shape.geometry for shape in raw.shapes], dtype=object)
-    drawn = valid(to_crs(shapes, raw.crs, zones.metric_crs))
+    drawn = valid(to_metres(shapes, raw.crs, zones.metric_crs))
     raise_problems(
         Problem(f"{raw.feature(i)} and {raw.feature(j)} overlap by {area:,.0f} m2: which of them holds there?", raw.file)
-        for i, j, area in overlaps(drawn, DEFAULT_OVERLAP_THRESHOLD_M2)
+        for i, j, area in overlaps(shapes, raw.crs, zones.metric_crs, DEFAULT_OVERLAP_THRESHOLD_M2)
     )
     return uses, filled[0], filled[1], planned, drawn
 

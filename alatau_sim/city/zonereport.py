@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import shapely
 
-from alatau_sim.city.geofiles import RawMap, metric_crs, read_map, to_crs, write_map
+from alatau_sim.city.geofiles import RawMap, metric_crs, read_map, to_crs, to_metres, write_map
 from alatau_sim.city.zones import (
     DEFAULT_OVERLAP_THRESHOLD_M2,
     LAND_USES,
     NUMBER_COLUMNS,
     STANDARD_COLUMNS,
     clean_id,
+    far_away,
     land_use_codes,
     numbers,
     outside_flags,
@@ -62,11 +63,12 @@ class Sliver:
 
 @dataclass(frozen=True)
 class ZoneReport:
-    """What `report_zones` found. Areas are in km2; `outside_km2` is the part of `after_km2` in zones marked outside."""
+    """What `report_zones` found. Areas are in km2, `middle` in degrees; `outside_km2` is the part of `after_km2` marked outside."""
 
     file: Path
     crs: str
     metric_crs: str
+    middle: tuple[float, float] | None
     features: int
     kinds: dict[str, int]
     before_km2: float
@@ -99,6 +101,7 @@ class ZoneReport:
         facts = [
             ("features", f"{self.features} ({kinds})" if kinds else "0"),
             ("coordinates", f"{self.crs if len(self.crs) < 40 else 'given as WKT'}; areas measured in {self.metric_crs}"),
+            *([("middle of the map", _place(*self.middle))] if self.middle else []),
             ("area as drawn", f"{self.before_km2:,.3f} km2"),
             ("area after repair", f"{self.after_km2:,.3f} km2"),
             *([("of it outside", f"{self.outside_km2:,.3f} km2")] if self.outside_km2 else []),
@@ -168,18 +171,21 @@ def report_zones(
     drawn = np.array([shape.drawn for shape in raw.shapes], dtype=object)
     kept = np.array([shape.geometry for shape in raw.shapes], dtype=object)
     known = drawn[shapely.is_geometry(drawn)]
-    metric = metric_crs(raw.crs, known) if len(known) else "no metric system"
+    metric, away, middle = metric_crs(raw.crs, known) if len(known) else ("no metric system", np.array([], dtype=int), None)
+    if middle is not None:
+        problems += far_away(raw, np.flatnonzero(shapely.is_geometry(drawn))[away], middle)
     before, after = _areas_m2(drawn, raw.crs, metric), _areas_m2(kept, raw.crs, metric)
     faults = _faults(raw, zone, before, after)
     rows = np.flatnonzero(shapely.is_geometry(kept))
     if not len(rows):
         problems.append(Problem("the map has no usable zone"))
-    usable_m = valid(to_crs(kept[rows], raw.crs, metric)) if len(rows) else kept[rows]
-    pairs = overlaps(usable_m, overlap_threshold_m2) if len(rows) else []
+    usable_m = valid(to_metres(kept[rows], raw.crs, metric)) if len(rows) else kept[rows]
+    pairs = overlaps(kept[rows], raw.crs, metric, overlap_threshold_m2)
     if out is not None:
         notes += _write(raw, zone, rows, out, force)
     return ZoneReport(
-        file=raw.file, crs=raw.crs, metric_crs=metric, features=len(raw), kinds=dict(Counter(shape.kind for shape in raw.shapes)),
+        file=raw.file, crs=raw.crs, metric_crs=metric, middle=middle, features=len(raw),
+        kinds=dict(Counter(shape.kind for shape in raw.shapes)),
         before_km2=float(before.sum()) / 1e6, after_km2=float(after.sum()) / 1e6,
         outside_km2=float(after[outside].sum()) / 1e6, overlap_threshold_m2=overlap_threshold_m2,
         repaired=tuple(fault for fault in faults if fault.after_m2 > 0), unusable=tuple(fault for fault in faults if fault.after_m2 == 0),
@@ -195,7 +201,7 @@ def _areas_m2(shapes: np.ndarray, crs: str, metric: str) -> np.ndarray:
     area = np.zeros(len(shapes))
     there = shapely.is_geometry(shapes)
     if there.any():
-        area[there] = shapely.area(to_crs(shapes[there], crs, metric))
+        area[there] = shapely.area(to_metres(shapes[there], crs, metric))
     return area
 
 

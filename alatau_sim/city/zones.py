@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from alatau_sim.city.geofiles import RawMap, metric_crs, read_map, text_of, to_crs
+from alatau_sim.city.geofiles import MAX_DEGREES, RawMap, metric_crs, read_map, text_of, to_crs, to_metres
 from alatau_sim.city.repair import make_polygonal
 from alatau_sim.errors import Problem, did_you_mean, raise_problems
 from alatau_sim.fields import Column, Section, param
@@ -173,18 +173,19 @@ def load_zones(
     assert uses is not None
     zone, notes = zone_ids(raw)
     geometry = np.array([shape.geometry for shape in raw.shapes], dtype=object)
-    metric = metric_crs(raw.crs, geometry)
-    geometry_m = valid(to_crs(geometry, raw.crs, metric))
+    metric, away, middle = metric_crs(raw.crs, geometry)
+    raise_problems(far_away(raw, away, middle))
+    geometry_m = valid(to_metres(geometry, raw.crs, metric))
     labels = [f"{path}: {raw.feature(row)}" for row in range(len(raw))]
     limit = f"above map.overlap_threshold_m2 = {overlap_threshold_m2:g}"
     raise_problems(
         Problem(f"zones {zone[i]!r} and {zone[j]!r} overlap by {area:,.0f} m2, {limit}", path)
-        for i, j, area in overlaps(geometry_m, overlap_threshold_m2)
+        for i, j, area in overlaps(geometry, raw.crs, metric, overlap_threshold_m2)
     )
     notes = [*raw.notes, *(f"{labels[row]}: repaired: {'; '.join(s.reasons)}" for row, s in enumerate(raw.shapes) if s.repaired), *notes]
     area = shapely.area(geometry_m)
     filled = _fill(values, uses, area, outside, capacity or Capacity(), notes)
-    middle = shapely.centroid(geometry_m)
+    centroid = shapely.centroid(geometry_m)
     name = raw.column("name")
     district, district_labels = _categories(raw.column("district"), len(raw))
     settlement, settlement_labels = _categories(raw.column("settlement"), len(raw))
@@ -192,7 +193,7 @@ def load_zones(
         file=path, crs=raw.crs, metric_crs=metric, zone=zone, ids=stable_ids(zone), geometry=geometry, geometry_m=geometry_m,
         name=zone if name is None else tuple(text_of(value) or zone[row] for row, value in enumerate(name)),
         land_use=uses, district=district, settlement=settlement, outside=outside, area_m2=np.rint(area).astype(np.int64),
-        centroid_x_m=shapely.get_x(middle), centroid_y_m=shapely.get_y(middle), district_labels=district_labels,
+        centroid_x_m=shapely.get_x(centroid), centroid_y_m=shapely.get_y(centroid), district_labels=district_labels,
         settlement_labels=settlement_labels, notes=tuple(notes), **filled,
         extra={name: cells for name, cells in raw.columns.items() if name not in raw.standard.values()},
     )  # fmt: skip
@@ -210,6 +211,12 @@ def unusable(raw: RawMap) -> list[Problem]:
         how = f"`alatau zones \"{raw.file}\" --out repaired.gpkg`"
         problems.append(Problem(f"correct these features, or write a map without them with {how}", raw.file))
     return problems
+
+
+def far_away(raw: RawMap, rows: Iterable[int], middle: tuple[float, float]) -> list[Problem]:
+    """One problem a feature too far from the map's middle (degrees) to be measured together with the others."""
+    where = f"more than {MAX_DEGREES:g} degrees from the map's middle at {middle[0]:.4f}, {middle[1]:.4f}"
+    return [Problem(f"{raw.feature(int(row))} reaches {where}", raw.file) for row in rows]
 
 
 def zone_ids(raw: RawMap) -> tuple[tuple[str, ...], list[str]]:
@@ -339,11 +346,12 @@ def valid(geometry: np.ndarray) -> np.ndarray:
     return geometry
 
 
-def overlaps(geometry_m: np.ndarray, threshold_m2: float) -> list[tuple[int, int, float]]:
-    """Pairs of rows (i < j) whose common area in m2 is above the threshold, in order."""
-    tree = shapely.STRtree(geometry_m)
-    left, right = tree.query(geometry_m, predicate="intersects")
+def overlaps(geometry: np.ndarray, crs: str, metric: str, threshold_m2: float) -> list[tuple[int, int, float]]:
+    """Pairs of rows (i < j) whose common area is above the threshold, in order: found in the map's coordinates, measured in metres."""
+    left, right = shapely.STRtree(geometry).query(geometry, predicate="intersects")
     left, right = left[left < right], right[left < right]
-    shared = shapely.area(shapely.intersection(geometry_m[left], geometry_m[right]))
+    if not len(left):
+        return []
+    shared = shapely.area(to_crs(shapely.intersection(geometry[left], geometry[right]), crs, metric))
     over = np.flatnonzero(shared > threshold_m2)
     return sorted((int(left[k]), int(right[k]), float(shared[k])) for k in over)

@@ -111,6 +111,15 @@ def test_a_clean_map_is_fit_and_stays_as_it_is(block) -> None:
     assert load_zones(report.written).area_m2.tolist() == load_zones(path).area_m2.tolist()
 
 
+def test_a_zone_far_away_is_a_problem_that_does_not_spoil_the_others(tmp_path: Path) -> None:
+    shapes = [shapely.box(0, 0, 0.01, 0.01), None, *(degrees(box(k, 0)) for k in range(3))]
+    report = report_zones(geojson(tmp_path / "m.geojson", shapes, [{"land_use": "mixed"}] * 5))
+    assert report.metric_crs == "EPSG:32643"
+    assert not report.fit
+    assert "feature 1 reaches more than 6 degrees" in report.text()
+    assert "middle of the map  at 76.99" in report.text()
+
+
 def test_the_map_itself_is_never_overwritten(block) -> None:
     path = block()
     with pytest.raises(InputError, match="is the map itself"):

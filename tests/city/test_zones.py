@@ -7,6 +7,7 @@ import pytest
 import shapely
 from city_maps import box, degrees, geojson
 
+from alatau_sim.city.network import ZoneIndex
 from alatau_sim.city.zones import LAND_USES, ZONE_COLUMNS, Capacity, load_zones, stable_ids
 from alatau_sim.errors import InputError
 
@@ -140,6 +141,29 @@ def test_an_unknown_zone_names_the_nearest(block) -> None:
     assert zones.rows_of(["green-01", "gate-01"]).tolist() == [2, 0]
     with pytest.raises(InputError, match="there is no zone 'gate-1' in block.geojson; did you mean 'gate-01'"):
         zones.rows_of(["gate-1"])
+
+
+def test_a_zone_far_away_is_refused_because_areas_would_be_false(tmp_path: Path) -> None:
+    shapes = [shapely.box(0, 0, 0.01, 0.01), *(degrees(box(k, 0)) for k in range(3))]
+    path = geojson(tmp_path / "m.geojson", shapes, [{"zone": f"z{k}", "land_use": "mixed"} for k in range(4)])
+    with pytest.raises(InputError) as caught:
+        load_zones(path)
+    (line,) = str(caught.value).splitlines()
+    assert "feature 1 (z0) reaches more than 6 degrees from the map's middle at 76.99" in line
+    world = geojson(tmp_path / "w.geojson", [shapely.box(-180, -90, 180, 90)], [{"land_use": "mixed"}])
+    with pytest.raises(InputError, match="reaches more than 6 degrees"):
+        load_zones(world)
+
+
+def test_neighbours_along_a_long_edge_neither_overlap_nor_come_apart(tmp_path: Path) -> None:
+    """A straight edge of 80 km in degrees that one side draws with a point in its middle: 100 m off, were it straight in metres."""
+    south = shapely.box(76.5, 43.4, 77.5, 43.5)
+    north = [shapely.box(76.5, 43.5, 77.0, 43.6), shapely.box(77.0, 43.5, 77.5, 43.6)]
+    zones = load_zones(geojson(tmp_path / "m.geojson", [south, *north], [{"land_use": "mixed"}] * 3))
+    near = ZoneIndex(zones).adjacency
+    assert [near.neighbours(row).tolist() for row in range(3)] == [[1, 2], [0, 2], [0, 1]]
+    whole = load_zones(geojson(tmp_path / "w.geojson", [shapely.box(76.5, 43.4, 77.5, 43.6)], [{"land_use": "mixed"}]))
+    assert zones.area_m2.sum() == pytest.approx(whole.area_m2.sum(), rel=1e-6)
 
 
 def test_holes_and_parts_count_in_the_area(tmp_path: Path) -> None:
