@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import shapely
 
-from alatau_sim.city.geofiles import to_crs
+from alatau_sim.city.metric import to_crs
 from alatau_sim.city.zones import ZoneTable
 from alatau_sim.errors import InputError
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from alatau_sim.city.geofiles import RawMap, read_map, to_metres
+from alatau_sim.city.geofiles import RawMap, read_map
+from alatau_sim.city.metric import to_metres
 from alatau_sim.city.zones import (
     DEFAULT_OVERLAP_THRESHOLD_M2,
     LAND_USES,

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from alatau_sim.city.geofiles import RawMap, metric_crs, read_map, to_crs, to_metres, write_map
+from alatau_sim.city.geofiles import RawMap, read_map, write_map
+from alatau_sim.city.metric import metric_crs, to_crs, to_metres
 from alatau_sim.city.zones import (
     DEFAULT_OVERLAP_THRESHOLD_M2,
     LAND_USES,

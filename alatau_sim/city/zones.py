@@ -1,7 +1,7 @@
 """The zone table: one row a zone of the city, with land use, zoning, dwellings, people and area, from any planner's map.
 
 Knows nothing of people's decisions; areas, centroids and distances are in metres in a UTM zone, not on the ellipsoid (the difference
-is below 0.1 % within a zone's width).
+is below 0.1 % within the UTM zone).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from alatau_sim.city.geofiles import MAX_DEGREES, RawMap, metric_crs, read_map, text_of, to_crs, to_metres
+from alatau_sim.city.geofiles import RawMap, read_map, text_of
+from alatau_sim.city.metric import MAX_DEGREES, metric_crs, to_crs, to_metres
 from alatau_sim.city.repair import make_polygonal
 from alatau_sim.errors import Problem, did_you_mean, raise_problems
 from alatau_sim.fields import Column, Section, param

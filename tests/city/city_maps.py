@@ -7,7 +7,7 @@ from typing import Any
 
 import shapely
 
-from alatau_sim.city.geofiles import to_crs
+from alatau_sim.city.metric import to_crs
 
 EAST, NORTH = 660_000.0, 4_820_000.0  # near Alatau in EPSG:32643
 
