@@ -100,8 +100,10 @@ def zone_years(study: Study) -> pa.Table:
     for name in names[1:]:
         means, taken = _means(study, name), set(joined.column_names) - set(KEYS)
         domain = name.removeprefix("zones_").removesuffix("_year")
+        renamed = {f"{domain}_{column}": column for column in means.column_names if column in taken}
         means = means.rename_columns([f"{domain}_{column}" if column in taken else column for column in means.column_names])
-        joined = joined.join(means, keys=KEYS, join_type="full outer")
+        joined = joined.join(means, keys=KEYS, join_type="full outer").combine_chunks()
+        joined = joined.drop_columns([new for new, old in renamed.items() if joined[new].equals(joined[old])])  # said once is enough
     return joined.sort_by([(key, "ascending") for key in KEYS])
 
 
@@ -124,7 +126,10 @@ def _means(study: Study, name: str) -> pa.Table:
 def unit_name(name: str, unit: str) -> str:
     """The column's name with its unit at the end, unless it says so already or counts things (`residents`)."""
     word = re.sub(r"[^a-z0-9]+", "_", unit.lower().replace("²", "2").replace("³", "3").replace("°", "")).strip("_")
-    return name if not word or unit in COUNTED or name.endswith(f"_{word}") or name == word else f"{name}_{word}"
+    if not word or unit in COUNTED or name == word or name.endswith(f"_{word}"):
+        return name
+    first, _, rest = word.partition("_")
+    return f"{name}_{rest}" if rest and name.endswith(f"_{first}") else f"{name}_{word}"  # income_kzt in KZT/month: income_kzt_month
 
 
 def _with_outlines(rows: pa.Table, outlines: pa.Table) -> pa.Table:

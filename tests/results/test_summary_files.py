@@ -98,10 +98,11 @@ def test_the_zone_layer_opens_in_gis_with_a_date_and_means_over_replicates(study
 def test_zone_tables_of_several_domains_stand_side_by_side(tmp_path):
     fields = (
         ResultField("zone", "category"), ResultField("residents", "int64", "people"), ResultField("bill_kzt", "int64", "KZT"),
-        ResultField("substation", "int32", "", "row of the substation"),
+        ResultField("substation", "int32", "", "row of the substation"), ResultField("peak_load", "float64", "W"),
     )
     energy = ResultTable("zones_energy_year", "year", fields, lambda sim: {
         "zone": [2, 0], "residents": [31, 11], "bill_kzt": [int(sim.lift), 100], "substation": [4, 5],
+        "peak_load": [np.nan, 1.0 + sim.lift],
     })
     for replicate in (0, 1):
         record(tmp_path, replicate=replicate, lift=replicate, end=date(2026, 12, 31), tables=(TABLES[2], energy))
@@ -111,10 +112,19 @@ def test_zone_tables_of_several_domains_stand_side_by_side(tmp_path):
     assert zones["residents"].tolist() == [100, 200, 300]
     assert zones.loc["Қонаев", "bill_kzt"] == 0.5
     assert zones.loc["Қонаев", "substation"] == 4
+    assert zones["energy_peak_load_w"].fillna(0).tolist() == [1.5, 0, 0]
     record(tmp_path / "none", end=date(2026, 11, 2), tables=TABLES[1:2])
     draw_map(tmp_path / "none")
     with pytest.raises(InputError, match="no table of zones by year was recorded"):
         write_zones_gpkg(tmp_path / "none")
+
+
+def test_a_column_that_two_domains_fill_alike_is_there_once(tmp_path):
+    again = ResultTable("zones_more_year", "year", TABLES[2].fields, TABLES[2].build)
+    record(tmp_path, end=date(2026, 12, 31), tables=(TABLES[2], again))
+    draw_map(tmp_path)
+    layer = gpd.read_file(write_zones_gpkg(tmp_path))
+    assert [name for name in layer.columns if "residents" in name or "peak" in name] == ["residents", "peak_load_w"]
 
 
 def test_the_map_is_kept_as_the_run_used_it(study):
@@ -158,7 +168,7 @@ def test_a_file_open_elsewhere_or_a_full_disk_is_one_message(study, monkeypatch,
 @pytest.mark.parametrize(("name", "unit", "said"), [
     ("peak_load", "W", "peak_load_w"), ("load_wh", "Wh", "load_wh"), ("residents", "people", "residents"),
     ("wallets_share", "share", "wallets_share"), ("made", "1", "made"),
-    ("area", "m²", "area_m2"), ("price", "KZT/kWh", "price_kzt_kwh"), ("x", "", "x"),
+    ("area", "m²", "area_m2"), ("price", "KZT/kWh", "price_kzt_kwh"), ("income_kzt", "KZT/month", "income_kzt_month"), ("x", "", "x"),
 ])
 def test_columns_of_the_layer_carry_their_unit(name, unit, said):
     assert unit_name(name, unit) == said
