@@ -85,6 +85,8 @@ class Check:
                 meaning = f": {info.description}" if info.description else ""
                 place = item or Item(None, "", None)
                 self.problems.append(Problem(f"{join(path, name)} is missing{meaning}", place.file or None, place.line))
+            elif name not in entries and info.annotation is float and isinstance(info.default, int):
+                values[name] = float(info.default)  # so that a default of 1 and a value of 1.0 are the same
         if len(self.problems) > before:
             return BAD
         try:
@@ -113,6 +115,8 @@ class Check:
             if item.value is None and len(inner) < len(get_args(kind)):
                 return None
             kind = inner[0] if len(inner) == 1 else kind
+        if isinstance(kind, type) and issubclass(kind, Section):
+            return self.section(kind, item, path)
         if get_origin(kind) is Literal:
             return item.value if item.value in get_args(kind) else self.one_of(item, path, tuple(map(str, get_args(kind))))
         if get_origin(kind) is tuple and get_args(kind)[1:] == (Ellipsis,) and get_args(kind)[0] in _WORDS:

@@ -30,6 +30,7 @@ from alatau_sim.scenario.specs import (
     RunSpec,
     Scenario,
     Settings,
+    named_files,
 )
 from alatau_sim.scenario.yamltree import SET, Item, Map, dotted, leaves, merge, near_files, read_file, read_text, shown, split_key
 
@@ -219,8 +220,9 @@ class _Reader:
         name, title, description = self.name(), self.text("title"), self.text("description")
         if self.problems or settings is None:
             return None
-        named = self.named_files(zones, city, rezone)
-        inputs = tuple(InputFile(key, file, content_hash(file)) for key, file in named)
+        parts = {"map": zones, "city": city, "policy": settings.policy, "world": settings.world, "rules": settings.rules}
+        named = [found for key, part in {**parts, "rezone": rezone, "events": happenings}.items() for found in named_files(part, key)]
+        inputs = self.hashed(named)
         origins = {dotted(path): (item.file, item.line) for path, item in _numbered(self.tree)}
         return Scenario(
             name, title, description, run, zones, city, settings.policy, settings.world, settings.rules, rezone, happenings, results,
@@ -310,11 +312,15 @@ class _Reader:
             return None
         return Settings(parts["policy"], parts["world"], Names({name: Names(values) for name, values in rules.items()}))
 
-    def named_files(self, zones: MapSpec, city: CitySpec, rezone: tuple[Any, ...]) -> list[tuple[str, Path]]:
-        """Every file that the scenario points to, with the key that names it."""
-        files = [("map.file", zones.file)]
-        files += [(f"city.{key}", getattr(city, key)) for key in ("margins", "vital_rates", "climate", "substations")]
-        return files + [(f"rezone.{i}.layer", spec.layer) for i, spec in enumerate(rezone) if spec.layer is not None]
+    def hashed(self, named: list[tuple[str, Path]]) -> tuple[InputFile, ...]:
+        """The named files with the hashes of their contents."""
+        found = []
+        for key, file in named:
+            try:
+                found.append(InputFile(key, file, content_hash(file)))
+            except OSError as error:
+                self.problems.append(Problem(f"{key}: the file {file.as_posix()} cannot be read: {error.strerror}"))
+        return tuple(found)
 
 
 def _numbered(item: Item, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Item]]:
@@ -322,7 +328,8 @@ def _numbered(item: Item, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, .
     if isinstance(item.value, dict):
         return [found for key, child in item.value.items() for found in _numbered(child, (*path, key))]
     if isinstance(item.value, list):
-        return [(path, item)] + [found for i, child in enumerate(item.value) for found in _numbered(child, (*path, str(i)))]
+        entries = [((*path, str(i)), child) for i, child in enumerate(item.value) if isinstance(child.value, dict)]
+        return [(path, item), *entries] + [found for i, child in enumerate(item.value) for found in _numbered(child, (*path, str(i)))]
     return [(path, item)]
 
 

@@ -270,6 +270,22 @@ def _without_absent(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None and value not in ({}, [])}
 
 
+def named_files(value: Any, key: str) -> Iterator[tuple[str, Path]]:
+    """Every file in a part of a scenario, with the dotted key that names it."""
+    if isinstance(value, Path):
+        yield key, value
+    elif isinstance(value, Section):
+        yield from named_files({name: getattr(value, name) for name in type(value).model_fields}, key)
+    elif isinstance(value, RezoneSpec | EventSpec):
+        yield from named_files(vars(value), key)
+    elif isinstance(value, Mapping):
+        for name, entry in value.items():
+            yield from named_files(entry, f"{key}.{name}")
+    elif isinstance(value, list | tuple):
+        for i, entry in enumerate(value):
+            yield from named_files(entry, f"{key}.{i}")
+
+
 def values_of(value: Any, show_path: Callable[[Path], str]) -> Any:
     """Plain values (numbers, text, lists, dicts) of a section, mapping, sequence, date or path."""
     if isinstance(value, Section):

@@ -10,6 +10,7 @@ parameters move together by construction (in a Sobol sequence of 60 dimensions s
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -59,7 +60,8 @@ def _draw(scenario: Scenario, name: str, declared: Param, value: Any, world: int
         return value
     if spread.kind == "triangular" and not spread.a <= value <= spread.b:
         return value
-    return declared.clip(spread.quantile(stratified(world - 1, scenario.run.seed, name), value))
+    around = replace(declared, default=value)  # whole numbers stay whole, and a float is none even if its default is written as one
+    return around.clip(spread.quantile(stratified(world - 1, scenario.run.seed, name), value))
 
 
 def stratified(index: int, seed: int, name: str) -> float:

@@ -43,6 +43,7 @@ class EnergyPolicy(Section):
 
     low_kzt: float = param(10.0, within=(0, 100), unit="tenge/kWh", meaning="night price")
     high_kzt: float = param(20.0, within=(0, 100), unit="tenge/kWh", meaning="day price")
+    prices: Path | None = param(None, meaning="CSV of prices")
 
     @model_validator(mode="after")
     def ordered(self) -> EnergyPolicy:
@@ -57,7 +58,7 @@ class EnergyWorld(Section):
     temperature_shift_c: float = param(0.0, within=(-5, 5), unit="C", meaning="shift", spread=normal_spread(1.0))
     growth: float = param(1.0, within=(0, 10), meaning="growth", spread=lognormal_spread(0.2))
     appliances: int = param(4, within=(0, 20), meaning="appliances of a home", spread=triangular_between(2, 10))
-    steady: float = param(1.0, within=(0, 2), meaning="no spread")
+    steady: float = param(1, within=(0, 2), meaning="no spread")
 
 
 COMPOSITION = Composition(

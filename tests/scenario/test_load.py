@@ -164,7 +164,7 @@ def test_the_hash_is_of_the_meaning(folder: Path) -> None:
     (folder / "moved").mkdir()
     (folder / "moved" / "m.csv").write_bytes((folder / "city" / "margins.csv").read_bytes())
     same = ("title: x\n", "description: y\n", "name: other\n", "policy.payments.signup_bonus_kzt: 500\n", "run.replicates: 4\n")
-    same += ("use: []\n", "overrides: {a: {run.seed: 5}}\n", "run.threads: 2\n")
+    same += ("use: []\n", "world.energy.steady: 1.0\n", "overrides: {a: {run.seed: 5}}\n", "run.threads: 2\n")
     assert {load(write(folder, text, "x.yaml")).hash for text in same} == {first.hash}
     moved = write(folder, "", "y.yaml", BODY.replace("city/margins.csv", "moved/m.csv"))
     assert load(moved).hash == first.hash
@@ -183,6 +183,18 @@ def test_a_shapefile_is_hashed_with_its_parts(folder: Path) -> None:
     before = load(path).hash
     (folder / "city" / "zones.dbf").write_text("other", encoding="utf-8")
     assert load(path).hash != before
+
+
+def test_files_of_a_domain_are_found_hashed_and_named(folder: Path) -> None:
+    path = write(folder, "policy.energy.prices: prices.csv\n")
+    with pytest.raises(InputError, match=r"base\.yaml:10: policy.energy.prices is 'prices.csv'; the file .*prices\.csv does not exist"):
+        load(path)
+    (folder / "prices.csv").write_text("1", encoding="utf-8")
+    first = load(path)
+    assert first.files()[-1].key == "policy.energy.prices"
+    assert load(write(folder, "", "again.yaml", first.to_yaml())).hash == first.hash
+    (folder / "prices.csv").write_text("2", encoding="utf-8")
+    assert load(path).hash != first.hash
 
 
 def test_equal_means_same_meaning_and_same_name(folder: Path) -> None:

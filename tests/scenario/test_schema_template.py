@@ -95,3 +95,21 @@ def test_the_examples_of_the_template_are_right(folder: Path) -> None:
 def test_a_template_needs_a_usable_name() -> None:
     with pytest.raises(InputError, match="the name 'a/b' must be"):
         template("a/b", COMPOSITION)
+
+
+def test_the_real_domains_have_a_schema_and_a_template_that_loads(folder: Path) -> None:
+    from alatau_sim.domains import domains
+    from alatau_sim.engine.domain import compose
+    from alatau_sim.scenario import load_scenario, world_values
+
+    composition = compose(domains())
+    json.dumps(json_schema(composition))
+    _template_city(folder)
+    path = folder / "real.yaml"
+    path.write_text(template("real", composition), encoding="utf-8")
+    scenario = load_scenario(path, composition=composition)
+    again = folder / "again.yaml"
+    again.write_text(scenario.to_yaml(), encoding="utf-8")
+    assert load_scenario(again, composition=composition).hash == scenario.hash
+    for world in range(1, 17):
+        world_values(scenario, composition, world)
