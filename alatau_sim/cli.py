@@ -111,10 +111,9 @@ def run(
 @app.command(rich_help_panel=FIRST)
 def check(scenarios: Scenarios, sets: Sets = [], use: Use = [], rules: Rules = [], plugins: Plugins = []) -> None:  # noqa: B006
     """Check scenario files and what they point to; all that is wrong is told at once, with file and line."""
-    from alatau_sim.study.inputs import check_files
-
-    for path, scenario in zip(scenarios, _inputs(sets, use, rules, plugins).load_all(scenarios), strict=True):
-        check_files(scenario)
+    inputs = _inputs(sets, use, rules, plugins)
+    for path, scenario in zip(scenarios, inputs.load_all(scenarios), strict=True):
+        inputs.check(scenario)
         days = (scenario.run.end - scenario.run.start).days + 1
         say(f"{path}: fine ({scenario.name}: {scenario.run.start} to {scenario.run.end}, {days:,} days)")
 
@@ -187,7 +186,7 @@ def zones(
 @app.command(rich_help_panel=LOOK)
 def plan(scenario: Scenario, sets: Sets = [], use: Use = [], rules: Rules = [], plugins: Plugins = []) -> None:  # noqa: B006
     """Print the day's plan (phase, item, cadence, reads, writes) and what a run will cost in time, memory and disk."""
-    from alatau_sim.model import plan_report
+    from alatau_sim.study.describe import plan_report
 
     inputs = _inputs(sets, use, rules, plugins)
     say(plan_report(inputs.load(scenario), rule_files=inputs.rule_files, plugins=inputs.plugins).rstrip())
@@ -199,7 +198,7 @@ def rules(
     rules: Rules = [], plugins: Plugins = [],  # noqa: B006
 ) -> None:
     """List every rule with the columns that it reads and writes, its parameters with their evidence, and its source."""
-    from alatau_sim.model import rules_report
+    from alatau_sim.study.describe import rules_report
 
     say(rules_report(name, rule_files=tuple(rules), plugins=tuple(plugins)).rstrip())
 
@@ -212,7 +211,7 @@ def follow(
     sets: Sets = [], use: Use = [], rules: Rules = [], plugins: Plugins = [],  # noqa: B006
 ) -> None:
     """Print what each rule saw and decided for one resident, day by day."""
-    from alatau_sim.model import follow_report
+    from alatau_sim.study.describe import follow_report
 
     inputs = _inputs(sets, use, rules, plugins)
     for line in follow_report(inputs.load(scenario), resident, days=days, rule_files=inputs.rule_files, plugins=inputs.plugins):
