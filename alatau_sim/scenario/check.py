@@ -122,6 +122,9 @@ class Check:
         if get_origin(kind) is tuple and get_args(kind)[1:] == (Ellipsis,) and get_args(kind)[0] in _WORDS:
             values = [self.value(child, f"{path}.{i}", get_args(kind)[0]) for i, child in enumerate(self.list(item, path))]
             return BAD if BAD in values or not isinstance(item.value, list | None) else tuple(values)
+        if kind == dict[str, str]:
+            texts = {name: self.value(child, join(path, name), str) for name, child in self.map(item, path).items()}
+            return BAD if BAD in texts.values() or not isinstance(item.value, dict | None) else texts
         if kind in _WORDS:
             return self.scalar(item, path, kind, declared)
         try:
@@ -190,7 +193,7 @@ def _must(value: Any, kind: type, declared: Param | None) -> str:
     if kind is bool and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         return f"{words} (in YAML 1.2 {value} is text)"
     if kind in (int, float) and isinstance(value, str) and value.strip()[:1].isdigit():
-        return f"{words} (without quotes, units or spaces, and with a decimal point)"
+        return f"{words} (without quotes, units or spaces{', and with a decimal point' if kind is float else ''})"
     return f"{words} (put it in quotes)" if kind is str and isinstance(value, int | float) else words
 
 

@@ -109,6 +109,9 @@ def _base(tree: Item, seen: list[Path], check: Check) -> Path | None:
         check.wrong(item, "extends", "the name of one file")
         return None
     base = item.folder / item.value
+    if base.is_dir():
+        check.wrong(item, "extends", "the name of one file, not of a folder")
+        return None
     if not base.exists():
         check.problems.append(item.problem(f"extends is {item.value!r}; the file {base.as_posix()} does not exist{near_files(base)}"))
         return None
@@ -140,7 +143,8 @@ def _overridden(tree: Item, use: Sequence[str], check: Check) -> Item:
         if name not in blocks:
             hint = did_you_mean(name, blocks) or "; the file has no overrides"
             check.problems.append(item.problem(f"there is no override {name!r}{hint}"))
-    used = {name: Item(check.map(blocks[name], name), blocks[name].file, blocks[name].line) for name in chosen if name in blocks}
+    picked = {name: blocks[name] for name in chosen if name in blocks}
+    used = {name: Item(check.map(block, f"overrides.{name}"), block.file, block.line) for name, block in picked.items()}
     _clashes(used, check)
     for block in used.values():
         tree = merge(tree, Item({key: item for key, item in block.value.items() if key not in _OF_THE_FILE}, block.file, block.line))
@@ -287,7 +291,7 @@ class _Reader:
         if columns is not None and isinstance(columns.value, dict):
             self.check.keys(columns.value, f"{path}.columns", ZONE_COLUMNS)
         for code, use in (uses.value.items() if uses is not None and isinstance(uses.value, dict) else ()):
-            if use.value not in LAND_USES:
+            if isinstance(use.value, str) and use.value not in LAND_USES:
                 self.check.one_of(use, f"{path}.land_use.{code}", LAND_USES)
 
     def settings(self) -> Settings | None:
