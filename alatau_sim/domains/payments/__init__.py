@@ -7,7 +7,7 @@ from alatau_sim.domains.payments.params import Policy, World
 from alatau_sim.domains.payments.process import start_rails
 from alatau_sim.domains.payments.rules import RULES
 from alatau_sim.domains.payments.settle import account_payments, refresh_instruments, settle_payments, watch_money
-from alatau_sim.domains.payments.tables import COLUMNS, DERIVED, GRIDS, RAILS, RELATIONS, fill_instruments, fill_wallets
+from alatau_sim.domains.payments.tables import COLUMNS, DERIVED, GRIDS, RELATIONS, SYSTEM, fill_instruments, fill_wallets
 from alatau_sim.engine.domain import Domain
 
 DOMAIN = Domain(
@@ -24,5 +24,5 @@ DOMAIN = Domain(
     start=(watch_money, start_rails),
     tables=TABLES,
     kpis=KPIS,
-    systems=dict.fromkeys(RAILS, "rails"),
+    systems={SYSTEM: "rails"},
 )

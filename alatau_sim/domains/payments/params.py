@@ -63,6 +63,10 @@ class World(Section):
         0.30, within=(0.0, 1.0), unit="1", evidence="assumed", spread=uniform_between(0.1, 0.5),
         meaning="adults without a wallet who know that they could open one, when the run starts",
     )
+    holder_months: int = param(
+        36, within=(0, 600), unit="month", evidence="assumed", spread=uniform_between(12, 60),
+        meaning="how long those who use a wallet when the run starts have done so",
+    )
     distrust: float = param(
         0.5, within=(0.0, 1.0), unit="1", evidence="assumed", spread=triangular_between(0.3, 0.7),
         meaning="distrust of crypto and of the system behind it; 0.5 stands for El Salvador in 2021",

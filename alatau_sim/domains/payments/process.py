@@ -18,7 +18,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from alatau_sim.domains.payments.tables import RAIL_INSTRUMENTS, RAILS
+from alatau_sim.domains.payments.tables import RAIL_INSTRUMENTS, RAILS, SYSTEM
 from alatau_sim.engine.clock import DAY_S, HOUR_S
 from alatau_sim.engine.randomness import id_array
 
@@ -102,7 +102,7 @@ def _hours(sim: Any, row: int) -> Generator[simpy.Event, Any, None]:
         for name in ("wanted_today", "served_today", "wait_today_s", "peak_wait_s", "outage_today_s"):
             rails[name][row] = 0
         for hour in range(24):
-            out_already = sim.outage(RAILS[row], row) > 0
+            out_already = sim.outage(SYSTEM, row) > 0
             yield sim.env.timeout(HOUR_S)
             _settle_hour(sim, row, hour, out_already)
 
@@ -111,7 +111,7 @@ def _down_in(sim: Any, row: int, start: int, out_already: bool) -> list[tuple[fl
     """The parts of the hour from `start` in which the rail was out: by its own failure, or by an event of the scenario."""
     rails, end = sim.tables["rails"], start + HOUR_S
     spans = [(int(rails["down_from_s"][row]), int(rails["down_until_s"][row]))]
-    seconds = sim.outage_s(RAILS[row], row, start, end)
+    seconds = sim.outage_s(SYSTEM, row, start, end)
     if seconds:
         spans.append((start, start + seconds) if out_already else (end - seconds, end))
         if seconds == HOUR_S:

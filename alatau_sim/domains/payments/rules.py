@@ -81,7 +81,7 @@ def change_wallet(
         meaning="chance that the bonus (or the first trial) is used up in a month: a fifth of downloaders still had it after half a year",
     ),
     stay_base: float = param(
-        0.0, within=(-20.0, 20.0), unit="logit", evidence="calibrated", source=_STUDY, spread=triangular_between(-0.5, 0.5),
+        1.25, within=(-20.0, 20.0), unit="logit", evidence="calibrated", source=_STUDY, spread=triangular_between(0.75, 1.75),
         meaning="inclination to go on after the bonus where a fifth of purchases takes crypto: "
         "20 % of adults did, over 60 % of downloaders did not",
     ),
@@ -90,8 +90,12 @@ def change_wallet(
         meaning="how much going on depends on the share of purchases that take crypto (around one fifth)",
     ),
     abandon: float = param(
-        0.056, within=(0.0, 1.0), unit="1/month", evidence="calibrated", source=_LATER, spread=triangular_between(0.03, 0.08),
-        meaning="chance that a user stops, where a fifth of purchases takes crypto: 24.4 % had paid with it in 2022, 12 % in 2023",
+        0.30, within=(0.0, 100.0), unit="1/month", evidence="calibrated", source=_LATER, spread=triangular_between(0.2, 0.4),
+        meaning="hazard that a new user stops, where a fifth of purchases takes crypto: 24.4 % had paid with it in 2022, 12 % in 2023",
+    ),
+    habit_months: float = param(
+        12.0, within=(0.1, 1200.0), unit="month", spread=uniform_between(6.0, 24.0),
+        meaning="after this time as a user the hazard to stop is a quarter of what it was (habit)",
     ),
 ) -> tuple[int, int, int]:  # fmt: skip
     """Hear of the crypto wallet, open it, go on or stop once the bonus is spent, drop it, come back: one transition a month.
@@ -116,7 +120,8 @@ def change_wallet(
             stays = logistic(stay_base + used_more + open_skill * (digital_skill - 0.5) + open_peers * friends_wallet_share)
             state = USER if u2 < stays else DROPPED
     elif wallet_state == USER:
-        if u < 1.0 - math.exp(math.log1p(-min(abandon, 0.999999)) * math.exp(-used_more)):
+        habit = 1.0 + wallet_months / habit_months
+        if u < 1.0 - math.exp(-abandon * math.exp(-used_more) / (habit * habit)):
             state = DROPPED
     else:
         # A dropped wallet is taken up again without a second bonus, for what it offers by itself.

@@ -16,6 +16,9 @@ UNAWARE, AWARE, TRYING, USER, DROPPED = range(5)
 INSTRUMENTS = ("cash", "card", "digital_tenge", "crypto")
 CASH, CARD, DIGITAL_TENGE, CRYPTO = range(4)
 
+SYSTEM = "payments"
+"""What an outage event names; `where` is one of the rails."""
+
 RAILS = ("crypto_rail", "card_rail")
 RAIL_INSTRUMENTS = ((CRYPTO,), (CARD, DIGITAL_TENGE))
 """The instruments that each rail carries; cash needs none."""
@@ -112,5 +115,6 @@ def fill_wallets(sim: Any, city: Any) -> None:
     aware = sim.uniform("payments.aware", residents.id, day=-1) < world.wallet_aware_share
     state = np.where(holder, USER, np.where(aware, AWARE, UNAWARE))
     residents["wallet_state"][:] = np.where(payer, state, UNAWARE)
+    residents["wallet_months"][:] = np.where(payer & holder, world.holder_months, 0)
     # Until the first choice, on the first of a month, everyone pays by card.
     residents["instrument"][:] = np.where(payer, CARD, -1)
