@@ -133,11 +133,9 @@ def choose_home(
 
 
 @tally_span(of="residents", into="present", cell=("home",))
-def stay_at_home(out_from: int, out_to: int) -> tuple[int, int, int]:
-    """At home from the hour of coming back to the hour of leaving, through the night."""
-    if out_from == out_to:
-        return 0, 24, 1
-    return out_to, out_from, 1
+def go_out(out_from: int, out_to: int) -> tuple[int, int, int]:
+    """Take the resident out of those present, who are all of the zone at first (few hours are out, so this is the shorter count)."""
+    return out_from, out_to, -1
 
 
-RULES = (grow_older, give_birth, die, move_away, change_status, plan_day, choose_home, stay_at_home)
+RULES = (grow_older, give_birth, die, move_away, change_status, plan_day, choose_home, go_out)

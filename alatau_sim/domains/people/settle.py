@@ -237,7 +237,13 @@ def welcome(sim: Any, ids: Ints, template: NDArray[Any], zone: Ints) -> None:
     sim.ledger.book(MONEY, "rest_of_world", "households", int(money.sum()))
 
 
-@settlement(phase="check", reads=("residents.household", "households.home"))
+@settlement(phase="refresh", reads=("zones.residents",), writes=("grid:present",))
+def count_everyone(sim: Any) -> None:
+    """Count all residents of a zone as at home in every hour; the day's tally takes out those who leave."""
+    sim.grids["present"] += sim.tables["zones"]["residents"][:, None] * sim.weight
+
+
+@settlement(phase="check", every="1 month", reads=("residents.household", "households.home"))
 def check_people(sim: Any) -> None:
     """Stop the run where a resident has no household or a household no home or no people."""
     residents, households = sim.tables["residents"], sim.tables["households"]
@@ -258,4 +264,4 @@ def begin(sim: Any) -> None:
     sim.ledger.watch(PEOPLE, "city", "residents")
 
 
-SETTLEMENTS = (read_calendar, open_month, bear, bury, depart, arrive, check_people)
+SETTLEMENTS = (read_calendar, open_month, bear, bury, depart, arrive, count_everyone, check_people)

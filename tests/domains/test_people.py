@@ -1,0 +1,301 @@
+"""Lives follow the published rates, people are conserved, and moves depend on who moves and not on row order."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alatau_sim.city.zones import ZONE_COLUMNS
+from alatau_sim.domains.people import DOMAIN
+from alatau_sim.domains.people.rules import change_status, choose_home, die, give_birth, go_out, grow_older, month_chance, plan_day
+from alatau_sim.domains.people.settle import complete, served
+from alatau_sim.domains.people.tables import EMPLOYED, FEMALE, MALE, RETIRED, read_vital_rates
+from alatau_sim.engine.domain import Domain
+from alatau_sim.engine.simulation import Simulation
+from alatau_sim.errors import InputError
+
+DATA = Path(__file__).parents[2] / "scenarios" / "alatau"
+RATES = DATA / "vital_rates.csv"
+
+
+def zones_of(residents, dwellings, planned, outside):
+    """A zone table of bare arrays."""
+    n = len(residents)
+    columns = {column.name: np.zeros(n, column.dtype) for column in ZONE_COLUMNS}
+    columns |= {"residents_existing": np.array(residents), "dwellings_existing": np.array(dwellings), "outside": np.array(outside)}
+    columns["dwellings_planned"] = np.array(planned)
+    return SimpleNamespace(**columns, ids=np.arange(n, dtype=np.int64) * 7919 + 5, columns=lambda: columns)
+
+
+def fill_zones(sim, city):
+    sim.tables["zones"].insert(city.zones.ids, city.zones.columns())
+
+
+def start(residents=4000, days=59, *, policy=None, world=None, weight=1, seed=1, population="fixed", replicate=0,
+          kernels="plain"):
+    """A running city of people in three zones and one outside, on plain kernels."""
+    zones = zones_of([3000, 0, 1000, 0], [900, 0, 400, 0], [1200, 500, 600, 99], [False, False, False, True])
+    city = SimpleNamespace(margins=DATA / "margins.csv", vital_rates=RATES, residents=residents)
+    scenario = SimpleNamespace(city=city, run=SimpleNamespace(population=population))
+    zoning = Domain("zoning", columns={"zones": ZONE_COLUMNS}, fill=(fill_zones,))
+    first = dt.date(2026, 1, 1)
+    sim = Simulation(
+        (zoning, DOMAIN), start=first, end=first + dt.timedelta(days=days - 1), policy={"people": policy or DOMAIN.policy()},
+        world={"people": world or DOMAIN.world()}, rule_params={}, seed=seed, replicate=replicate, kernels=kernels, weight=weight,
+    )
+    sim.start(SimpleNamespace(zones=zones, scenario=scenario))
+    return sim
+
+
+def run(sim):
+    while not sim.finished:
+        sim.step()
+    return sim
+
+
+UNIFORM = st.floats(0, 1, exclude_max=True)
+PLACES = st.lists(st.integers(0, 20), min_size=4, max_size=4)
+
+
+# --- rules against rates -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rates():
+    return read_vital_rates(RATES)
+
+
+def even(n):
+    """Uniforms that are spread evenly, so that a share is met within 1 / n."""
+    return (np.arange(n) + 0.5) / n
+
+
+@pytest.mark.parametrize("age", [0, 30, 65, 90])
+def test_survival_over_a_year_is_the_exponential_of_the_rate(rates, age):
+    for sex in (MALE, FEMALE):
+        deaths = sum(die(sex, *rates.mortality[age], 1.0, float(u)) for u in even(50_000))
+        alive = (1 - deaths / 50_000) ** 12
+        assert alive == pytest.approx(math.exp(-rates.mortality[age, sex]), abs=12 / 50_000)
+
+
+def test_births_of_a_life_add_up_to_the_total_fertility(rates):
+    """A woman who lives through ages 15 to 49 has the total fertility rate's number of children: 2.5 in the data."""
+    births = sum(12 * sum(give_birth(FEMALE, rates.fertility[age], 1.0, float(u)) for u in even(4000)) / 4000 for age in range(101))
+    assert births == pytest.approx(rates.fertility.sum(), abs=35 * 12 / 4000)
+    assert rates.fertility.sum() == pytest.approx(2.5, abs=0.01)
+    assert not give_birth(MALE, 1.0, 1.0, 0.0)
+
+
+def test_life_expectancy_of_the_rates_is_the_published_one(rates):
+    """The stationary cohort of the rules lives as long as the UN says for 2020-2025 (67 to 70 men, 75 to 78 women)."""
+    survival = np.cumprod(np.vstack([np.ones(2), np.exp(-rates.mortality)]), axis=0)
+    expectancy = ((survival[:-1] + survival[1:]) / 2).sum(axis=0)
+    assert 66 < expectancy[MALE] < 71
+    assert 74 < expectancy[FEMALE] < 79
+
+
+@given(st.integers(0, 5), st.integers(0, 110), st.integers(0, 1), st.integers(0, 3), st.integers(0, 10**7), UNIFORM)
+def test_status_stays_in_range_and_income_follows_it(status, age, sex, education, wage, u):
+    new, employed, schooling, pay, income = change_status(status, age, sex, education, wage, 130_000, u)
+    assert 0 <= new <= 5
+    assert education <= schooling <= 3
+    assert employed == (new == EMPLOYED)
+    assert income == (pay if new == EMPLOYED else 130_000 if new == RETIRED else 0)
+
+
+@given(st.integers(0, 5), st.integers(0, 110), st.sampled_from([0.0, 1.0]), UNIFORM, UNIFORM)
+def test_hours_at_home_are_the_hours_not_out(status, age, day_off, u, u2):
+    out_from, out_to, mask = plan_day(status, age, day_off, u, u2)
+    assert 0 <= out_from <= out_to <= 24
+    assert [mask >> hour & 1 for hour in range(24)] == [int(not out_from <= hour < out_to) for hour in range(24)]
+    since, until, amount = go_out(out_from, out_to)
+    assert 24 + amount * (until - since) == mask.bit_count()
+
+
+def test_age_counts_whole_years_since_the_birth_month():
+    assert grow_older(2000 * 12, float(2026 * 12)) == (26, 26)
+    assert grow_older(2000 * 12 + 1, float(2026 * 12)) == (25, 25)
+    assert grow_older(1900 * 12, float(2026 * 12)) == (126, 100)
+
+
+def test_share_of_homes_follows_vacancies():
+    """Utility is the log of vacant homes, so twice the homes draw twice the seekers; none draw none."""
+    assert math.exp(choose_home(20, 0.0, 0.0) - choose_home(10, 0.0, 0.0)) == pytest.approx(2)
+    assert choose_home(0, 0.0, 0.0) == -math.inf
+
+
+# --- settlements -------------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=8), st.integers(0, 150), st.integers(0, 60))
+def test_homes_are_built_within_the_room_and_never_taken_back(room, homes, more):
+    room, none = np.array(room), np.zeros(len(room), np.int64)
+    built = complete(room, none, homes)
+    assert built.sum() == min(homes, room.sum())
+    assert (built <= room).all()
+    assert np.array_equal(complete(room, built, more), complete(room, none, homes + more))
+
+
+@given(st.lists(st.tuples(st.integers(-1, 3), st.floats(0, 1)), min_size=1, max_size=60), PLACES)
+def test_homes_go_to_the_lowest_ranks_whatever_the_row_order(seekers, supply):
+    wanted, rank = np.array([s[0] for s in seekers]), np.array([s[1] for s in seekers])
+    ids, supply = np.arange(len(seekers)), np.array(supply)
+    got = served(wanted, ids, rank, supply)
+    for zone in range(4):
+        there = np.flatnonzero(wanted == zone)
+        assert got[there].sum() == min(len(there), supply[zone])
+        if got[there].any() and not got[there].all():
+            assert rank[there[got[there]]].max() <= rank[there[~got[there]]].min()
+    assert not got[wanted < 0].any()
+    back = np.argsort(-ids)
+    assert np.array_equal(served(wanted[back], ids[back], rank[back], supply), got[back])
+
+
+# --- the running city --------------------------------------------------------------------------------------------------------
+
+
+def band(expected):
+    """Four standard deviations of a count of rare events."""
+    return 4 * math.sqrt(expected) + 1
+
+
+def test_births_and_deaths_of_two_months_lie_within_the_binomial_band(rates):
+    sim = start(12_000, days=45, kernels="compiled")
+    residents = sim.tables["residents"]
+    age, women = np.minimum(residents["age"], 100), residents["sex"] == FEMALE
+    births = 2 * rates.fertility[age[women]].sum() / 12
+    deaths = 2 * month_of(rates.mortality[age, residents["sex"]]).sum()
+    run(sim)
+    booked = sim.ledger.balances("people")
+    assert abs(-booked["births"] - births) < band(births)
+    assert abs(booked["deaths"] - deaths) < band(deaths)
+
+
+def month_of(rate):
+    return -np.expm1(-rate / 12)
+
+
+def test_cohorts_follow_the_projection(rates):
+    """Without moves and births, each ten-year cohort shrinks over a year as the rates say."""
+    world = DOMAIN.world(fertility_factor=0, departure_factor=0, arrival_factor=0)
+    sim = start(12_000, days=365, world=world, kernels="compiled")
+    residents = sim.tables["residents"]
+    cohort, born, sex = residents["birth_month"] // 120, residents["birth_month"].copy(), residents["sex"].copy()
+    expected = np.zeros(cohort.max() + 1)
+    survival = np.ones(len(born))
+    for month in range(12):
+        survival *= np.exp(-rates.mortality[np.minimum((2026 * 12 + month - born) // 12, 100), sex] / 12)
+    np.add.at(expected, cohort, survival)
+    variance = np.bincount(cohort, weights=survival * (1 - survival))
+    run(sim)
+    left = np.bincount(sim.tables["residents"]["birth_month"] // 120, minlength=len(expected))
+    assert (np.abs(left - expected) <= 4 * np.sqrt(variance) + 1).all()
+
+
+def test_people_and_money_are_conserved_and_the_books_show_the_flows():
+    sim = start(5000, days=90)
+    opening = sim.tables["residents"].n
+    run(sim)
+    people = sim.ledger.balances("people")
+    assert sum(people.values()) == 0
+    assert people["city"] == sim.tables["residents"].n == opening - people["births"] - people["deaths"] - people["rest_of_world"]
+    residents, households = sim.tables["residents"], sim.tables["households"]
+    assert (residents["household"] >= 0).all()
+    assert (np.bincount(residents["household"], minlength=households.n) > 0).all()
+    adults = np.bincount(residents["household"][residents["age"] >= 18], minlength=households.n)
+    assert (adults > 0).all()
+    assert len(np.unique(residents.id)) == residents.n
+    assert (sim.grids["present"][:, 3].sum()) == residents.n
+    at_home = [np.bincount(residents["home"], weights=residents["home_hours"] >> hour & 1, minlength=4) for hour in range(24)]
+    assert np.array_equal(sim.grids["present"], np.array(at_home).T)
+    zones = sim.tables["zones"]
+    assert zones["residents"].sum() == residents.n
+    assert (zones["residents"][[3]] == 0).all()
+
+
+def test_nobody_comes_where_no_home_is_vacant_and_more_homes_admit_more():
+    full, built = (run(start(5200, 59, policy=DOMAIN.policy(homes_per_year=homes, invitation_factor=5))) for homes in (0, 6000))
+    assert full.state["people"]["turned_away"] > built.state["people"]["turned_away"]
+    zones = full.tables["zones"]
+    homes = zones["dwellings_existing"] + zones["dwellings_built"]
+    room = np.maximum(homes, np.bincount(start(5200).tables["households"]["home"], minlength=4))
+    assert (np.bincount(full.tables["households"]["home"], minlength=4) <= room).all()
+
+
+def test_inviting_more_admits_the_same_households_and_more():
+    """With homes for all, who comes under a weaker invitation comes under a stronger one too, and the residents' luck is the same."""
+    few, many = (run(start(2000, 32, policy=DOMAIN.policy(invitation_factor=f, homes_per_year=0))) for f in (0.3, 0.6))
+    assert few.state["people"]["turned_away"] == many.state["people"]["turned_away"] == 0
+    assert set(few.tables["households"].id) < set(many.tables["households"].id)
+    assert set(few.tables["residents"].id) < set(many.tables["residents"].id)
+
+
+def test_start_is_fixed_over_replicates_unless_redrawn():
+    one, other, redrawn = start(1500), start(1500, replicate=1), start(1500, replicate=1, population="redrawn")
+    for name in ("age", "wage_kzt", "household", "home", "status"):
+        assert np.array_equal(one.tables["residents"][name], other.tables["residents"][name])
+    assert not np.array_equal(one.tables["residents"]["wage_kzt"], redrawn.tables["residents"]["wage_kzt"])
+
+
+def test_sample_keeps_one_household_in_two_and_is_part_of_the_whole():
+    whole, half = start(6000), start(6000, weight=2)
+    assert set(half.tables["residents"].id) < set(whole.tables["residents"].id)
+    assert abs(half.tables["households"].n * 2 - whole.tables["households"].n) < 4 * math.sqrt(whole.tables["households"].n)
+
+
+def state_of(sim):
+    """Residents' columns in the order of their ids, with the ids of their households instead of rows."""
+    residents = sim.tables["residents"]
+    order = np.argsort(residents.id)
+    columns = {name: residents[name][order].copy() for name in residents.columns}
+    columns["household"] = sim.tables["households"].id[columns["household"]]
+    return {"id": residents.id[order].copy(), **columns}
+
+
+def same(one, other):
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_row_order_does_not_matter():
+    straight, turned = start(1500, 62), start(1500, 62)
+    residents = turned.tables["residents"]
+    ids, columns = residents.id[::-1].copy(), {name: residents[name][::-1].copy() for name in residents.columns}
+    residents.remove(np.arange(residents.n))
+    residents.insert(ids, columns)
+    assert same(state_of(run(straight)), state_of(run(turned)))
+
+
+@pytest.mark.parametrize("kernels", ["both", "objects"])
+def test_every_kind_of_kernel_lives_the_same_lives(kernels):
+    assert same(state_of(run(start(800, 32))), state_of(run(start(800, 32, kernels=kernels))))
+
+
+def test_month_chance_is_small_for_small_rates():
+    assert month_chance(0.012) == pytest.approx(0.001, rel=1e-3)
+
+
+def test_recorded_tables_hold_their_declared_columns():
+    sim = start(2000, days=31)
+    run(sim)
+    for table in DOMAIN.tables:
+        built = table.build(sim)
+        assert set(built) == {field.name for field in table.fields}
+        assert len({len(values) for values in built.values()}) == 1
+    month = {name: np.asarray(values) for name, values in DOMAIN.tables[0].build(sim).items()}
+    assert month["residents"].sum() == sim.tables["residents"].n == DOMAIN.kpis[0].compute(sim)
+    assert all(np.isscalar(kpi.compute(sim)) for kpi in DOMAIN.kpis)
+
+
+def test_vital_rates_that_lack_something_are_refused(tmp_path):
+    file = tmp_path / "rates.csv"
+    file.write_text("measure,age,sex,value\nmortality,1,male,0.1\nmortality,1,female,0.1\ndepartures,,,15\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_vital_rates(file)
+    assert all(word in str(caught.value) for word in ("no value for age 0", "sex_ratio_at_birth is missing", "arrivals is missing"))
