@@ -89,15 +89,15 @@ class World(Section):
         meaning="share of household income that leaves by standing orders (rent, loans, taxes) when it comes in; the rest is saved",
     )
     card_convenience: float = param(
-        1.56, within=(-10.0, 10.0), unit="utility", evidence="calibrated", source=_CARDS, spread=triangular_between(1.2, 2.1),
+        0.88, within=(-10.0, 10.0), unit="utility", evidence="calibrated", source=_CARDS, spread=triangular_between(0.4, 1.4),
         meaning="utility of card or QR above cash; meets the cashless share by value of card operations, 86.8 % in July 2025",
     )
     digital_tenge_convenience: float = param(
-        0.8, within=(-10.0, 10.0), unit="utility", evidence="assumed", spread=uniform_between(-0.5, 2.0),
+        0.4, within=(-10.0, 10.0), unit="utility", evidence="assumed", spread=uniform_between(-1.0, 1.5),
         meaning="utility of the digital tenge above cash; retail use has not been seen",
     )
     crypto_convenience: float = param(
-        3.0, within=(-10.0, 10.0), unit="utility", evidence="calibrated", source=_CHIVO, spread=triangular_between(2.0, 4.0),
+        2.4, within=(-10.0, 10.0), unit="utility", evidence="calibrated", source=_CHIVO, spread=triangular_between(1.4, 3.4),
         meaning="utility of crypto above cash for a wallet user; regular users in El Salvador cut cash and card use by about a tenth "
         "where a fifth of firms accepted",
     )
