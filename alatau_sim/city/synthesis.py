@@ -263,7 +263,7 @@ class _Free:
         """Up to `count` men and as many women, paired by rank of age with a blur of a few years, in no order of age."""
         count = min(count, int((self.free & (self.sex == MALE)).sum()), int((self.free & (self.sex == FEMALE)).sum()))
         men, women = self.take(count, middle + 2, width, MALE), self.take(count, middle, width, FEMALE)
-        # The draw of `take` pairs nobody by chance, as its digits below the first few are used here.
+        # Late digits of the draw blur and mix, so that pairing does not follow who was taken first.
         men = men[np.argsort(self.age[men] + 5 * (self.u[men] * 1009 % 1), kind="stable")]
         women = women[np.argsort(self.age[women] + 5 * (self.u[women] * 1009 % 1), kind="stable")]
         mixed = np.argsort(self.u[men] * 7919 % 1, kind="stable")

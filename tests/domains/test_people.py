@@ -245,7 +245,8 @@ def test_start_is_fixed_over_replicates_unless_redrawn():
 
 
 def test_sample_keeps_one_household_in_two_and_is_part_of_the_whole():
-    whole, half = start(6000), start(6000, weight=2)
+    whole, half, again = start(6000), start(6000, weight=2), start(6000, weight=2, replicate=3)
+    assert np.array_equal(half.tables["residents"].id, again.tables["residents"].id)
     assert set(half.tables["residents"].id) < set(whole.tables["residents"].id)
     assert abs(half.tables["households"].n * 2 - whole.tables["households"].n) < 4 * math.sqrt(whole.tables["households"].n)
 
@@ -295,7 +296,8 @@ def test_recorded_tables_hold_their_declared_columns():
 
 def test_vital_rates_that_lack_something_are_refused(tmp_path):
     file = tmp_path / "rates.csv"
-    file.write_text("measure,age,sex,value\nmortality,1,male,0.1\nmortality,1,female,0.1\ndepartures,,,15\n", encoding="utf-8")
+    file.write_text("measure,age,sex,value\nmortality,1,male,0.1\nmortality,1,female,7\ndepartures,,,15\n", encoding="utf-8")
     with pytest.raises(InputError) as caught:
         read_vital_rates(file)
-    assert all(word in str(caught.value) for word in ("no value for age 0", "sex_ratio_at_birth is missing", "arrivals is missing"))
+    words = ("no value for age 0", ":3: mortality at age 1: value is 7", "sex_ratio_at_birth is missing", "arrivals is missing")
+    assert [word in str(caught.value) for word in words] == [True] * len(words)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alatau_sim.domains.people.tables import CHILD, MALE, OLDEST
+from alatau_sim.domains.people.tables import CHILD, MALE, OLDEST, in_sample
 from alatau_sim.engine.randomness import id_array, stream_word
 from alatau_sim.engine.rule import settlement
 from alatau_sim.errors import RunError
@@ -207,7 +207,7 @@ def call_seekers(sim: Any, month: int) -> None:
     number = int(expected + sim.uniform_of("arrivals", month, "people"))
     ids = id_array(stream_word("arrival"), month, np.arange(number, dtype=np.int64))
     if sim.weight > 1:
-        ids = ids[sim.uniform("sample", ids, day=-1) * sim.weight < 1]
+        ids = ids[in_sample(sim, ids)]
     template = (sim.uniform("template", ids, day=-1) * templates.count).astype(np.int64)
     sim.tables["seekers"].insert(ids, {"template": template, "size": templates.size[template] if len(ids) else 0, "wanted": -1})
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from alatau_sim.city.margins import MarginTable, read_margins
 from alatau_sim.city.synthesis import Population, synthesise
 from alatau_sim.engine.grids import Grid
-from alatau_sim.engine.randomness import hash_array, id_array, stream_word
+from alatau_sim.engine.randomness import hash_array, id_array, stream_key, stream_word, uniform_array
 from alatau_sim.engine.rule import Derived, Mirror
 from alatau_sim.errors import Problem, raise_problems
 from alatau_sim.fields import Column
@@ -115,6 +115,9 @@ def read_vital_rates(path: str | Path) -> VitalRates:
     problems = [Problem(f"mortality: no value for age {age}, {sex}", table.file) for age, sex in lacking]
     problems += [Problem(f"mortality: age is {age!r}; it must be a whole number within 0 … 100", table.file)
                  for age in starts if not (age.isdigit() and int(age) <= OLDEST)]
+    problems += [Problem(f"{measure} at age {age}: value is {value:g}; it must be within 0 … 1 a year", table.file,
+                         table.lines.get((measure, age, sex)))
+                 for measure in ("mortality", "fertility") for (age, sex), value in table.cells.get(measure, {}).items() if value > 1]
     if "0" not in starts:
         problems.append(Problem("mortality: there is no value for age 0", table.file))
     for measure in ("sex_ratio_at_birth", "arrivals", "departures"):
@@ -211,8 +214,7 @@ def fill_people(sim: Any, city: Any) -> None:
         homes = np.where(city.zones.outside, 0, city.zones.dwellings_existing)
     if not homes.any():
         homes = np.where(city.zones.outside, 0, city.zones.dwellings_planned)
-    luck = sim.replicate if scenario.run.population == "redrawn" else 0
-    people = synthesise(margins, homes, scenario.city.residents, sim.seed, luck)
+    people = synthesise(margins, homes, scenario.city.residents, sim.seed, sim.population)
     state["synthesis"] = people.report
     columns = _columns(sim, people, state["wages"])
     state["templates"] = _templates(people, columns)
@@ -221,6 +223,7 @@ def fill_people(sim: Any, city: Any) -> None:
 
 def _columns(sim: Any, people: Population, wages: Wages) -> dict[str, NDArray[Any]]:
     """The columns of the starting residents that do not depend on the month."""
+    # Late digits of the rank among wages are as good as new draws for what has nothing to do with wages.
     status = statuses(people, people.rank * 31 % 1, sim.world.people.unemployed_share)
     wage = wages.draw(people.rank, people.education)
     income = np.where(people.employed, wage, np.where(status == RETIRED, sim.world.people.pension_kzt, 0))
@@ -241,11 +244,16 @@ def _templates(people: Population, columns: dict[str, NDArray[Any]]) -> Template
     return Templates(size, np.cumsum(size) - size, {name: column[members] for name, column in columns.items()})
 
 
+def in_sample(sim: Any, ids: Ints) -> NDArray[np.bool_]:
+    """Which households belong to the sample of one in `sim.weight`: the same in every replicate, and part of any larger sample."""
+    return uniform_array(stream_key(sim.seed, 0, "sample", -1), ids) * sim.weight < 1
+
+
 def _insert(sim: Any, people: Population, columns: dict[str, NDArray[Any]]) -> None:
     """Put households and residents into their tables; in a sample, one household in `sim.weight`, picked by key."""
     kept = np.ones(len(people.size), bool)
     if sim.weight > 1:
-        kept = sim.uniform("sample", people.household_id, day=-1) * sim.weight < 1
+        kept = in_sample(sim, people.household_id)
     of = kept[people.household]
     row = (np.cumsum(kept) - 1)[people.household[of]].astype(np.int32)
     income = np.bincount(row, weights=columns["income_kzt"][of], minlength=int(kept.sum()))
