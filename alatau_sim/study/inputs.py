@@ -42,6 +42,10 @@ class Inputs:
 
         return load(Path(path), composition=self.composition(), sets=self.sets, use=self.use)
 
+    def check(self, scenario: Any) -> None:
+        """Check what the scenario says against the content of the files that it points to."""
+        check_files(scenario)
+
     def load_all(self, paths: Sequence[str | Path]) -> list[Any]:
         """The scenarios of several files; all that is wrong in any of them is told at once."""
         scenarios, wrong = [], []

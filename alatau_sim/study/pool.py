@@ -6,7 +6,6 @@ Workers are spawned, never forked, so that it works the same everywhere. It know
 from __future__ import annotations
 
 import multiprocessing
-import queue
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,8 @@ from typing import Any
 from alatau_sim.study.progress import Watcher
 from alatau_sim.study.worker import Job, Outcome, died, run_one, start_worker, work
 
-LOOK_S = 0.2  # how often the parent looks at messages and at Ctrl-C
+LOOK_S = 0.2  # how often the parent looks for Ctrl-C
+LAST_WORDS_S = 5.0  # how long it waits for the last messages; a worker that was killed may have left half of one
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -98,6 +98,9 @@ def _one_pool(jobs: Sequence[Job], workers: int, watcher: Watcher, interrupt: In
     messages, stop = context.Queue(), context.Event()
     begun: set[str] = set()
     outcomes: dict[str, Outcome] = {}
+    # a thread of its own, because a worker ends only when all that it has told has been taken from it
+    listener = threading.Thread(target=_listen, args=(messages, begun, watcher), daemon=True)
+    listener.start()
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, context, start_worker, (messages, stop)) as pool:
         try:
@@ -106,7 +109,6 @@ def _one_pool(jobs: Sequence[Job], workers: int, watcher: Watcher, interrupt: In
             waiting = set(futures)
             while waiting:
                 done, waiting = wait(waiting, LOOK_S, FIRST_COMPLETED)
-                _drain(messages, begun, watcher)
                 for future in done:
                     outcome = _outcome(future)
                     if outcome is not None:
@@ -121,7 +123,8 @@ def _one_pool(jobs: Sequence[Job], workers: int, watcher: Watcher, interrupt: In
             for child in set(multiprocessing.active_children()) - others:
                 child.terminate()
             raise
-    _drain(messages, begun, watcher)
+    messages.put(None)
+    listener.join(LAST_WORDS_S)
     messages.close()
     return begun, outcomes
 
@@ -146,13 +149,9 @@ def _deaf_children() -> Iterator[None]:
         signal.signal(signal.SIGINT, old)
 
 
-def _drain(messages: Any, begun: set[str], watcher: Watcher) -> None:
-    """Pass on what the workers have told since the last time."""
-    while True:
-        try:
-            message = messages.get_nowait()
-        except queue.Empty:
-            return
+def _listen(messages: Any, begun: set[str], watcher: Watcher) -> None:
+    """Pass on what the workers tell, until the parent says that it is over."""
+    while (message := messages.get()) is not None:
         if message[1] == "started":
             begun.add(message[0])
         _tell(watcher, message)

@@ -80,6 +80,8 @@ def run_study(
         kept, todo = ([], jobs) if force else _sort(jobs, watcher)
         if not todo:
             return StudyResult(folder, tuple(kept), tuple(path for path in _made(folder) if path.exists()))
+        for scenario in {job.scenario.name: job.scenario for job in todo}.values():
+            inputs.check(scenario)
         _check_writable(folder)
         interrupt = stack.enter_context(Interrupt(watcher))
         done = _do(todo, workers, inputs, model, watcher, interrupt)

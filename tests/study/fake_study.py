@@ -63,6 +63,9 @@ class FakeInputs(Inputs):
         name, days, trouble = path.read_text(encoding="utf-8").strip().split(";")
         return FakeScenario(name, int(days), trouble, path=path)
 
+    def check(self, scenario: FakeScenario) -> None:
+        """Nothing that it points to can be wrong."""
+
 
 class FakeModel:
     """Counts days. The scenario's trouble: `fail:N` raises on day N, `input:N` an InputError, `die:N` kills the process on day N."""

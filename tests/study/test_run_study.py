@@ -143,7 +143,7 @@ class _Interrupts(Heard):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_keeps_what_is_finished_and_a_second_start_goes_on(tmp_path, workers):
     out = tmp_path / "out"
-    paths = [scenario(tmp_path, name, 20_000) for name in "ab"]
+    paths = [scenario(tmp_path, name, 100_000) for name in "ab"]
     heard = _Interrupts()
     old = signal.getsignal(signal.SIGINT)
     result = run_study(paths, out, inputs=FakeInputs(), model=FakeModel, progress=heard, workers=workers)
