@@ -87,7 +87,7 @@ class Param:
             return f"one of {', '.join(self.one_of)}"
         if self.within is None:
             return type(self.default).__name__ + unit
-        return f"within {self.within[0]:g} … {self.within[1]:g}{unit}"
+        return f"within {self.within[0]:.15g} … {self.within[1]:.15g}{unit}"
 
     def clip(self, value: float) -> float:
         """The value moved into the allowed range; whole numbers stay whole."""

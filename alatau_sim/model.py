@@ -105,6 +105,7 @@ class CityModel(mesa.Model):
             kernels=kernels or scenario.run.kernels,
             threads=(scenario.run.threads if threads is None else threads) or os.cpu_count() or 1,
             weight=round(1 / scenario.run.sample),
+            population=replicate if scenario.run.population == "redrawn" else 0,
             holidays=days_off(scenario.run.start, scenario.run.end),
             events=_events(self.city, parts),
         )

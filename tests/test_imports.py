@@ -32,7 +32,8 @@ MAY = {
 # room of a domain -> what it may import of the package, besides its own domain, and which libraries it may not
 ROOMS = {
     "params": (BASE, ("numpy", "simpy", "mesa", "numba")),
-    "tables": ((*BASE, "engine.grids", "engine.rule", "engine.domain", "results.kpis"), ("simpy", "mesa", "numba")),
+    # tables also fill their first rows
+    "tables": ((*BASE, "engine", "city", "results.kpis"), ("simpy", "mesa", "numba")),
     "rules": ((*BASE, "engine.rule"), ("numpy", "simpy", "mesa", "numba", "random")),
     "settle": ((*BASE, "engine", "city"), ("simpy", "mesa")),
     "process": ((*BASE, "engine"), ("mesa", "numba")),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alatau_sim.city.margins import Ints, MarginTable, integerise, largest_remainder, quota_codes
+from alatau_sim.city.margins import Ints, MarginTable, largest_remainder, quota_codes
 from alatau_sim.engine.randomness import id_array, stream_key, stream_word, uniform_array
 from alatau_sim.errors import InputError
 
@@ -146,7 +146,11 @@ def place_households(counts: Ints, beyond: int, zone_residents: Ints) -> tuple[I
     """
     households, persons = int(counts.sum()), np.arange(1, len(counts) + 1)
     of_zone = largest_remainder(zone_residents, households)
-    table = integerise(np.outer(of_zone, counts) / households, [of_zone, counts], [(0,), (1,)], names=["zones", "household_size"])
+    # All households in a row in which each size comes at even steps, cut into zones: both margins hold, and each zone has the mixture.
+    kind = np.repeat(np.arange(len(counts)), counts)
+    even = (np.arange(households) - np.repeat(np.cumsum(counts) - counts, counts) + 0.5) / counts[kind]
+    cell = np.repeat(np.arange(len(zone_residents)), of_zone) * len(counts) + kind[np.argsort(even, kind="stable")]
+    table = np.bincount(cell, minlength=len(zone_residents) * len(counts)).reshape(-1, len(counts))
     surplus = table @ persons - zone_residents
     _exchange(table, surplus)
     size = np.repeat(persons, counts)

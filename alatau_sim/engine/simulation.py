@@ -42,8 +42,9 @@ class Simulation:
 
     `step()` runs the environment until the beat at the end of the day has finished: it closes the day and opens the next. The first
     beat only opens. `names` holds the rows' names of tables that do not change (zones, substations); `state` is where a domain keeps
-    its sums of the month. `around_item`, if set, is called with each plan item and must call the function it gets (to time or to trace it).
-    `events` are (day number, function of the simulation), carried out when that day opens.
+    its sums of the month. `population` is the number of the starting population (0, or the replicate where it is redrawn). A function
+    set as `around_item` is called with each plan item and must call what it gets (to time or to trace it). `events` are (day number,
+    function of the simulation), carried out when that day opens.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class Simulation:
         kernels: str = "compiled",
         threads: int = 1,
         weight: int = 1,
+        population: int = 0,
         holidays: Collection[int] = (),
         columns: Sequence[tuple[str, tuple[Column, ...]]] = (),
         events: Sequence[tuple[int, Callable[[Any], None]]] = (),
     ) -> None:
         self.domains = tuple(domains)
         self.seed, self.replicate, self.weight, self.mode = seed, replicate, weight, kernels
+        self.population = population
         self.threads = max(1, threads)
         self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
         self.clock = Clock(start, end, holidays)
@@ -196,6 +199,10 @@ class Simulation:
     def uniform(self, stream: str, ids: NDArray[np.int64], k: int = 0, day: int | None = None) -> NDArray[np.float64]:
         """Keyed uniforms in [0, 1) of some ids: today's by default, of another day number, or (−1) of no day."""
         return uniform_array(stream_key(self.seed, self.replicate, stream, self.clock.day if day is None else day), ids, k)
+
+    def starting_uniform(self, stream: str, ids: NDArray[np.int64], k: int = 0) -> NDArray[np.float64]:
+        """Keyed uniforms for what the run starts with: the same in every replicate, unless the population is redrawn."""
+        return uniform_array(stream_key(self.seed, self.population, stream, -1), ids, k)
 
     def in_sample(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which ids belong to the sample of one in `weight`: keyed and nested (a smaller sample is part of a larger one)."""

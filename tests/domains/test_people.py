@@ -49,6 +49,7 @@ def start(residents=4000, days=59, *, policy=None, world=None, weight=1, seed=1,
     sim = Simulation(
         (zoning, DOMAIN), start=first, end=first + dt.timedelta(days=days - 1), policy={"people": policy or DOMAIN.policy()},
         world={"people": world or DOMAIN.world()}, rule_params={}, seed=seed, replicate=replicate, kernels=kernels, weight=weight,
+        population=replicate if population == "redrawn" else 0,
     )
     sim.start(SimpleNamespace(zones=zones, scenario=scenario))
     return sim

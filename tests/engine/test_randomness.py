@@ -24,7 +24,8 @@ def test_scalar_array_and_compiled_draws_are_the_same():
 
 def test_draws_are_uniform_and_independent():
     ids = np.arange(200_000, dtype=np.int64)
-    draws = [r.uniform_array(r.stream_key(1, 0, stream, day), ids, k) for stream, day, k in (("a", 0, 0), ("a", 0, 1), ("a", 1, 0), ("b", 0, 0))]
+    streams = (("a", 0, 0), ("a", 0, 1), ("a", 1, 0), ("b", 0, 0))
+    draws = [r.uniform_array(r.stream_key(1, 0, stream, day), ids, k) for stream, day, k in streams]
     for one in draws:
         assert one.min() >= 0
         assert one.max() < 1

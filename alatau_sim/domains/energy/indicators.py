@@ -108,7 +108,7 @@ TABLES = (
         (ResultField("substation", "category", "", "substation"), ResultField("wanted_wh", "int64", "Wh", "electricity wanted from it"),
          ResultField("served_wh", "int64", "Wh", "electricity that it served"),
          ResultField("capacity_w", "int64", "W", "capacity, the utility's reserve included"),
-         ResultField("available_share", "float64", "1", "share of the hour in which it worked")),
+         ResultField("available_share", "float64", "share", "share of the hour in which it worked")),
         _substations_hour, "Substations hour by hour", THEME,
     ),
     ResultTable(

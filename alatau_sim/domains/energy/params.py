@@ -51,7 +51,7 @@ class World(Section):
         meaning="added to every hour's temperature (assumed spread; +0.5 C a decade has been observed in Almaty since 1976)",
     )
     temperature_persistence: float = param(
-        0.75, within=(0, 0.95), unit="1", spread=triangular_between(0.65, 0.85),
+        0.75, within=(0, 0.95), unit="", spread=triangular_between(0.65, 0.85),
         meaning="correlation of a day's temperature anomaly with the day before (assumed: usual for continental stations)",
     )
     temperature_spread_ratio: float = param(
@@ -75,18 +75,19 @@ class World(Section):
         meaning="warming of a dwelling by people, appliances and sun, taken off the heating need (assumed)",
     )
     electric_heating_share: float = param(
-        0.06, within=(0, 1), unit="1", spread=triangular_between(0.02, 0.15),
+        0.06, within=(0, 1), unit="share", spread=triangular_between(0.02, 0.15),
         meaning="share of homes heated by electricity; the others burn gas or coal or have district heat (assumed: not in the facts)",
     )
     electric_stove_share: float = param(
-        0.35, within=(0, 1), unit="1", spread=triangular_between(0.15, 0.6),
+        0.35, within=(0, 1), unit="share", spread=triangular_between(0.15, 0.6),
         meaning="share of homes that cook with electricity (assumed; press reports say that gas is missing in places)",
     )
     electric_boiler_share: float = param(
-        0.35, within=(0, 1), unit="1", spread=triangular_between(0.2, 0.6), meaning="share of homes with an electric water heater (assumed)"
+        0.35, within=(0, 1), unit="share", spread=triangular_between(0.2, 0.6),
+        meaning="share of homes with an electric water heater (assumed)",
     )
     air_conditioner_share: float = param(
-        0.30, within=(0, 1), unit="1", spread=triangular_between(0.15, 0.5),
+        0.30, within=(0, 1), unit="share", spread=triangular_between(0.15, 0.5),
         meaning="share of homes with an air conditioner at the reference income (assumed)",
     )
     reference_income_kzt: float = param(

@@ -47,7 +47,9 @@ def cooking_load(
     hour: int, home_mask: int, stove_electric: bool, size: int, u: float,
     *, meal_wh: float = param(600.0, within=(0, 5000), unit="Wh/day", meaning="a home's cooking a day, whoever is there (assumed)"),
     meal_person_wh: float = param(350.0, within=(0, 3000), unit="Wh/person/day", meaning="and for each person (assumed)"),
-    kettle_share: float = param(0.15, within=(0, 1), unit="1", meaning="use of homes that cook with gas, for kettles and ovens (assumed)"),
+    kettle_share: float = param(
+        0.15, within=(0, 1), unit="share", meaning="use of homes that cook with gas, for kettles and ovens (assumed)"
+    ),
 ) -> int:
     """Cooking [Wh]: meals follow the clock, the day's amount varies by half up or down."""
     day_wh = (meal_wh + meal_person_wh * size) * (0.5 + u)
@@ -65,7 +67,7 @@ def lighting_load(hour: int, home_mask: int, lighting_w: float, city_daylight: f
 def appliance_load(
     hour: int, home_mask: int, appliance_w: float, size: int, city_appliance_factor: float,
     *, standing_w: float = param(55.0, within=(0, 500), unit="W", meaning="refrigerator and standby of a home at all hours (assumed)"),
-    person_share: float = param(0.15, within=(0, 1), unit="1", meaning="extra use for each person after the first (assumed)"),
+    person_share: float = param(0.15, within=(0, 1), unit="share", meaning="extra use for each person after the first (assumed)"),
 ) -> int:
     """Refrigerator, standby and what people at home and awake use [Wh]; grows with the years, answers to the tariff."""
     active_w = appliance_w * (1.0 + person_share * max(0, size - 1)) * AWAKE[hour] * at_home(home_mask, hour)

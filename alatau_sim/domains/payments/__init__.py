@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alatau_sim.domains.payments.indicators import KPIS, TABLES, record_rails
+from alatau_sim.domains.payments.indicators import KPIS, TABLES, record_payments
 from alatau_sim.domains.payments.params import Policy, World
 from alatau_sim.domains.payments.process import start_rails
 from alatau_sim.domains.payments.rules import RULES
@@ -19,7 +19,7 @@ DOMAIN = Domain(
     relations=RELATIONS,
     grids=GRIDS,
     rules=RULES,
-    settlements=(refresh_instruments, settle_payments, account_payments, record_rails),
+    settlements=(refresh_instruments, settle_payments, account_payments, record_payments),
     fill=(fill_instruments, fill_wallets),
     start=(watch_money, start_rails),
     tables=TABLES,

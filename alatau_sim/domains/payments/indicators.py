@@ -17,10 +17,10 @@ KINDS_OF_DAY = ("workday", "day off")
 _INSTRUMENT = ResultField("instrument", "category", "", "instrument of payment", INSTRUMENTS)
 _ZONE = ResultField("zone", "category", "", "zone")
 _COUNTS = (
-    ResultField("wanted", "int64", "1", "payments that residents set out to make with the instrument"),
-    ResultField("made", "int64", "1", "payments made with the instrument, those that fell back to it within"),
-    ResultField("fallback", "int64", "1", "payments meant for the instrument that failed and were made with another"),
-    ResultField("lost", "int64", "1", "payments meant for the instrument that failed and were given up"),
+    ResultField("wanted", "int64", "payments", "payments that residents set out to make with the instrument"),
+    ResultField("made", "int64", "payments", "payments made with the instrument, those that fell back to it within"),
+    ResultField("fallback", "int64", "payments", "payments meant for the instrument that failed and were made with another"),
+    ResultField("lost", "int64", "payments", "payments meant for the instrument that failed and were given up"),
     ResultField("value_kzt", "int64", "KZT", "amount paid with the instrument"),
 )
 
@@ -75,12 +75,38 @@ def build_wallets(sim: Any) -> Mapping[str, Any]:
     residents, zones = sim.tables["residents"], _inside(sim)
     adult = residents["payer"] & (residents["home"] >= 0)
     cell = residents["home"][adult].astype(np.int64) * 5 + residents["wallet_state"][adult]
-    counts = np.bincount(cell, minlength=sim.tables["zones"].n * 5).reshape(-1, 5)[zones]
+    counts = np.bincount(cell, minlength=sim.tables["zones"].n * 5).reshape(-1, 5)[zones] * sim.weight
     names = {"unaware": UNAWARE, "aware": AWARE, "trying": TRYING, "users": USER, "dropped": DROPPED}
     return {"zone": zones, **{name: counts[:, code] for name, code in names.items()}}
 
 
+def build_zones(sim: Any) -> Mapping[str, Any]:
+    """Wallets and payments of each zone for the year."""
+    zones, year = _inside(sim), sim.state["payments"]["year"]
+    residents, n = sim.tables["residents"], sim.tables["zones"].n
+    home = residents["home"]
+    adult = residents["payer"] & (home >= 0)
+    adults = np.bincount(home[adult], minlength=n)[zones]
+    users = np.bincount(home[adult & (residents["wallet_state"] == USER)], minlength=n)[zones]
+    return {
+        "zone": zones, "wallet_users": users * sim.weight, "wallet_user_share": np.where(adults > 0, users / np.maximum(adults, 1), np.nan),
+        **{name: sums[zones] for name, sums in year["sums"].items()},
+    }  # fmt: skip
+
+
 TABLES = (
+    ResultTable(
+        "zones_payments_year", "year",
+        (
+            _ZONE, ResultField("wallet_users", "int64", "people", "adults who use a crypto wallet as the year ends"),
+            ResultField("wallet_user_share", "float64", "share", "the same among the zone's adults"),
+            ResultField("payments_made", "int64", "payments", "payments made by the zone's residents in the year"),
+            ResultField("payments_crypto", "int64", "payments", "the same, in crypto"),
+            ResultField("payments_lost", "int64", "payments", "payments that failed and were given up"),
+            ResultField("spent_kzt", "int64", "KZT", "amount paid"),
+        ),
+        build_zones, "wallets and payments of each zone by year", "payments",
+    ),
     ResultTable("payments_month", "month", (_ZONE, _INSTRUMENT, *_COUNTS), build_month, "payments by zone and instrument", "payments"),
     ResultTable(
         "payments_profile_month", "month",
@@ -96,8 +122,8 @@ TABLES = (
         (
             ResultField("rail", "category", "", "payment rail", RAILS),
             ResultField("capacity_per_s", "float64", "1/s", "payments that it can confirm in a second"),
-            ResultField("wanted", "int64", "1", "payments that reached it"),
-            ResultField("served", "int64", "1", "payments that it confirmed"),
+            ResultField("wanted", "int64", "payments", "payments that reached it"),
+            ResultField("served", "int64", "payments", "payments that it confirmed"),
             ResultField("mean_wait_s", "float64", "s", "mean wait of the confirmed payments"),
             ResultField("peak_wait_s", "float64", "s", "highest mean wait of an hour"),
             ResultField("outage_h", "float64", "h", "time out of service"),
@@ -141,9 +167,12 @@ def _month_total(grid: str, instrument: int | None = None) -> Any:
     return total
 
 
-@settlement(phase="record", reads=("rails.wait_today_s", "rails.served_today", "rails.outage_today_s"))
-def record_rails(sim: Any) -> None:
-    """Add the day of the rails to the month's sums (read by the indicators); starts anew on the first of a month."""
+@settlement(
+    phase="record",
+    reads=("rails.wait_today_s", "rails.served_today", "rails.outage_today_s", "grid:payments_made", "grid:payments_lost"),
+)
+def record_payments(sim: Any) -> None:
+    """Add the day to the rails' sums of the month and the zones' of the year; they start anew with their period."""
     rails, state = sim.tables["rails"], sim.state["payments"]
     month = state.get("rail_month")
     if month is None or month["month"] != sim.clock.month_index:
@@ -151,6 +180,16 @@ def record_rails(sim: Any) -> None:
     month["wait_s"] += float(rails["wait_today_s"][0])
     month["served"] += int(rails["served_today"][0])
     month["outage_s"] += int(rails["outage_today_s"][0])
+    made, lost, value = (sim.grids[f"payments_{name}"] for name in ("made", "lost", "value_kzt"))
+    day = {
+        "payments_made": made.sum(axis=(1, 2)), "payments_crypto": made[:, CRYPTO].sum(axis=1), "payments_lost": lost.sum(axis=(1, 2)),
+        "spent_kzt": value.sum(axis=1),
+    }  # fmt: skip
+    year = state.get("year")
+    if year is None or year["year"] != sim.clock.date.year:
+        year = state["year"] = {"year": sim.clock.date.year, "sums": {name: values * 0 for name, values in day.items()}}
+    for name, values in day.items():
+        year["sums"][name] += values
 
 
 def _mean_wait(sim: Any) -> float:
@@ -182,14 +221,17 @@ _SHARES = (
 
 KPIS = (
     *(
-        _kpi(n, label, "1", "neither", "adults in the state / adults, as the month ends", "wallets_month", _state_share(c))
+        _kpi(n, label, "share", "neither", "adults in the state / adults, as the month ends", "wallets_month", _state_share(c))
         for n, label, c in _WALLETS
     ),
     *(
-        _kpi(n, label, "1", "neither", "payments made with the instrument / payments made", "payments_month", _share_of_payments(c), "mean")
+        _kpi(n, label, "share", "neither", "payments made with it / payments made", "payments_month", _share_of_payments(c), "mean")
         for n, label, c in _SHARES
     ),
-    _kpi("payments_made", "Payments made", "1", "higher", "sum of payments made", "payments_month", _month_total("payments_made"), "sum"),
+    _kpi(
+        "payments_made", "Payments made", "payments", "higher", "sum of payments made", "payments_month",
+        _month_total("payments_made"), "sum",
+    ),
     _kpi(
         "payments_value", "Value of payments", "KZT", "higher", "sum of amounts paid", "payments_month",
         _month_total("payments_value_kzt"), "sum",
@@ -199,11 +241,11 @@ KPIS = (
         _month_total("payments_value_kzt", CRYPTO), "sum",
     ),
     _kpi(
-        "fallback_payments", "Payments that fell back", "1", "lower", "payments that failed and were made with another instrument",
+        "fallback_payments", "Payments that fell back", "payments", "lower", "payments that failed and were made with another instrument",
         "payments_month", _month_total("payments_fallback"), "sum",
     ),
     _kpi(
-        "lost_sales", "Lost sales", "1", "lower", "payments that failed and were given up", "payments_month",
+        "lost_sales", "Lost sales", "payments", "lower", "payments that failed and were given up", "payments_month",
         _month_total("payments_lost"), "sum",
     ),
     _kpi("crypto_wait", "Mean wait on the crypto rail", "s", "lower", "mean wait of confirmed payments", "rail_day", _mean_wait, "mean"),

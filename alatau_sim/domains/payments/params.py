@@ -26,7 +26,7 @@ class Policy(Section):
         meaning="share of the adults who do not know the wallet whom a campaign reaches in a month; no campaign today",
     )
     merchant_acceptance_share: float = param(
-        0.02, within=(0.0, 1.0), unit="1", evidence="assumed", spread=triangular_between(0.0, 0.06),
+        0.02, within=(0.0, 1.0), unit="share", evidence="assumed", spread=triangular_between(0.0, 0.06),
         meaning="share of purchases where crypto can be used; today a sandbox whose merchants are not published",
     )
     crypto_rail_capacity_per_s: float = param(
@@ -47,7 +47,7 @@ class Policy(Section):
         meaning="whether residents can pay with the digital tenge; the pilots are wholesale and budget use",
     )
     digital_tenge_acceptance_share: float = param(
-        0.9, within=(0.0, 1.0), unit="1", evidence="assumed",
+        0.9, within=(0.0, 1.0), unit="share", evidence="assumed",
         meaning="share of purchases where the digital tenge can be used, once it is open: over the terminals of the banks",
     )
 
@@ -56,11 +56,11 @@ class World(Section):
     """What the city does not choose: habits, trust, failures."""
 
     crypto_holders_share: float = param(
-        0.08, within=(0.0, 1.0), unit="1", evidence="sourced", source=_HOLDERS, spread=triangular_between(0.03, 0.12),
+        0.08, within=(0.0, 1.0), unit="share", evidence="sourced", source=_HOLDERS, spread=triangular_between(0.03, 0.12),
         meaning="adults who use a crypto wallet when the run starts (independent estimate of holders, all ages)",
     )
     wallet_aware_share: float = param(
-        0.30, within=(0.0, 1.0), unit="1", evidence="assumed", spread=uniform_between(0.1, 0.5),
+        0.30, within=(0.0, 1.0), unit="share", evidence="assumed", spread=uniform_between(0.1, 0.5),
         meaning="adults without a wallet who know that they could open one, when the run starts",
     )
     holder_months: int = param(
@@ -68,7 +68,7 @@ class World(Section):
         meaning="how long those who use a wallet when the run starts have done so",
     )
     distrust: float = param(
-        0.5, within=(0.0, 1.0), unit="1", evidence="assumed", spread=triangular_between(0.3, 0.7),
+        0.5, within=(0.0, 1.0), unit="share", evidence="assumed", spread=triangular_between(0.3, 0.7),
         meaning="distrust of crypto and of the system behind it; 0.5 stands for El Salvador in 2021",
     )
     gdp_per_head_kzt: float = param(
@@ -80,12 +80,12 @@ class World(Section):
         meaning="payments of an adult in a month: transactions of an active Kaspi consumer, transfers within",
     )
     spend_share: float = param(
-        0.70, within=(0.0, 1.0), unit="1", evidence="assumed", spread=uniform_between(0.6, 0.8),
+        0.70, within=(0.0, 1.0), unit="share", evidence="assumed", spread=uniform_between(0.6, 0.8),
         meaning="share of household income spent at merchants by everyday payments; the ticket follows from it and the number. "
         "(The mean cashless operation in Kazakhstan, 13,300 tenge, holds transfers too: 77 of them would be over twice a wage.)",
     )
     fixed_outlay_share: float = param(
-        0.25, within=(0.0, 1.0), unit="1", evidence="assumed", spread=uniform_between(0.15, 0.3),
+        0.25, within=(0.0, 1.0), unit="share", evidence="assumed", spread=uniform_between(0.15, 0.3),
         meaning="share of household income that leaves by standing orders (rent, loans, taxes) when it comes in; the rest is saved",
     )
     card_convenience: float = param(
@@ -102,7 +102,7 @@ class World(Section):
         "where a fifth of firms accepted",
     )
     crypto_fee_share: float = param(
-        0.005, within=(0.0, 0.5), unit="1", evidence="assumed", spread=uniform_between(0.0, 0.02),
+        0.005, within=(0.0, 0.5), unit="share", evidence="assumed", spread=uniform_between(0.0, 0.02),
         meaning="cost of a crypto payment felt by the payer, as a share of the amount",
     )
     crypto_failures_per_year: float = param(
@@ -126,6 +126,6 @@ class World(Section):
         meaning="a payment that would wait longer than this falls back",
     )
     lost_sale_share: float = param(
-        0.3, within=(0.0, 1.0), unit="1", evidence="assumed", spread=uniform_between(0.1, 0.6),
+        0.3, within=(0.0, 1.0), unit="share", evidence="assumed", spread=uniform_between(0.1, 0.6),
         meaning="share of failed payments where the purchase is given up; the others are paid with the second instrument",
     )

@@ -24,6 +24,8 @@ RAIL_INSTRUMENTS = ((CRYPTO,), (CARD, DIGITAL_TENGE))
 """The instruments that each rail carries; cash needs none."""
 
 ADULT_AGE = 18
+ADULT_SKILL = 0.67
+"""Mean digital skill of adults with the shipped margins; a constant, so that one more adult changes nobody else's start."""
 
 COLUMNS = {
     "residents": (
@@ -35,27 +37,27 @@ COLUMNS = {
         Column("second_instrument", "int32", meaning="used where the first is not accepted or fails", index="instruments"),
         Column("first_rate", "float32", "1/day", "expected payments of the day with the first instrument"),
         Column("second_rate", "float32", "1/day", "expected payments of the day with the second instrument"),
-        Column("first_phase", "float32", "1", "the draw that places the first instrument's payments in the day"),
-        Column("second_phase", "float32", "1", "the draw that places the second instrument's payments in the day"),
+        Column("first_phase", "float32", "", "the draw that places the first instrument's payments in the day"),
+        Column("second_phase", "float32", "", "the draw that places the second instrument's payments in the day"),
         Column("ticket_kzt", "int32", "KZT", "amount of each payment of the day", within=(0, 2_000_000_000)),
         Column("spend_today_kzt", "int64", "KZT", "amount paid to merchants on the day that closed"),
     ),
     "instruments": (
         Column("open", "bool", meaning="whether residents can use it", default=True),
         Column("needs_wallet", "bool", meaning="whether only users of a crypto wallet can use it"),
-        Column("cost_share", "float32", "1", "cost felt by the payer as a share of the amount", within=(0, 1)),
+        Column("cost_share", "float32", "share", "cost felt by the payer as a share of the amount", within=(0, 1)),
         Column("convenience", "float32", "utility", "utility above cash before cost, skill and acceptance"),
-        Column("skill_needed", "float32", "1", "how much digital skill it asks for", within=(0, 1)),
-        Column("acceptance_share", "float32", "1", "share of purchases where it is taken", default=1.0, within=(0, 1)),
+        Column("skill_needed", "float32", "", "how much digital skill it asks for", within=(0, 1)),
+        Column("acceptance_share", "float32", "share", "share of purchases where it is taken", default=1.0, within=(0, 1)),
     ),
     "rails": (
         Column("up", "bool", meaning="whether the rail works now", default=True),
         Column("down_until_s", "int64", "s", "end of the present or last outage, seconds since 1970-01-01 local"),
         Column("down_from_s", "int64", "s", "start of the present or last outage"),
         Column("free_at_s", "float64", "s", "when the rail has worked off what it took"),
-        Column("failures", "int32", "1", "failures so far, the number of the next draw"),
-        Column("wanted_today", "int64", "1", "payments that reached the rail today"),
-        Column("served_today", "int64", "1", "payments confirmed today"),
+        Column("failures", "int32", "failures", "failures so far, the number of the next draw"),
+        Column("wanted_today", "int64", "payments", "payments that reached the rail today"),
+        Column("served_today", "int64", "payments", "payments confirmed today"),
         Column("wait_today_s", "float64", "s", "sum of the waits of the payments confirmed today"),
         Column("peak_wait_s", "float64", "s", "highest mean wait of an hour today"),
         Column("outage_today_s", "int64", "s", "time out of service today", within=(0, 86_400)),
@@ -65,12 +67,12 @@ COLUMNS = {
 DERIVED = (
     Derived("households", "payers", "residents", "household", "count", where="payer", meaning="adults who pay"),
     Derived(
-        "zones", "wallet_share", "residents", "home", "share", column="wallet_state", equals=USER, where="payer", unit="1",
+        "zones", "wallet_share", "residents", "home", "share", column="wallet_state", equals=USER, where="payer", unit="share",
         meaning="share of the adults who use a crypto wallet",
     ),
     Derived(
-        "residents", "friends_wallet_share", "residents", "friends", "share", column="wallet_state", equals=USER, where="payer", unit="1",
-        meaning="share of the adult friends who use a crypto wallet", every="1 month",
+        "residents", "friends_wallet_share", "residents", "friends", "share", column="wallet_state", equals=USER, where="payer",
+        unit="share", meaning="share of the adult friends who use a crypto wallet", every="1 month",
     ),
 )
 
@@ -78,11 +80,11 @@ RELATIONS = (Relation("friends", "residents", within="home", degree=4, meaning="
 
 _CELL = ("zones", "instruments", "hour")
 GRIDS = (
-    Grid("payments_wanted", _CELL, "1", "payments that residents set out to make, by the instrument they meant to use", profile=True),
-    Grid("payments_served", _CELL, "1", "payments that went through with the instrument meant"),
-    Grid("payments_made", _CELL, "1", "payments made, by the instrument that was used in the end", profile=True),
-    Grid("payments_fallback", _CELL, "1", "payments that failed and were made with another, by the instrument meant", profile=True),
-    Grid("payments_lost", _CELL, "1", "payments that failed and were given up, by the instrument meant", profile=True),
+    Grid("payments_wanted", _CELL, "payments", "payments that residents set out to make, by the instrument meant", profile=True),
+    Grid("payments_served", _CELL, "payments", "payments that went through with the instrument meant"),
+    Grid("payments_made", _CELL, "payments", "payments made, by the instrument that was used in the end", profile=True),
+    Grid("payments_fallback", _CELL, "payments", "payments that failed and were made with another, by the instrument meant", profile=True),
+    Grid("payments_lost", _CELL, "payments", "payments that failed and were given up, by the instrument meant", profile=True),
     Grid("payments_value_kzt", ("zones", "instruments"), "KZT", "amount paid, by the instrument that was used in the end", profile=True),
 )
 
@@ -110,9 +112,8 @@ def fill_wallets(sim: Any, city: Any) -> None:
     payer = residents["age"] >= ADULT_AGE
     residents["payer"][:] = payer
     skill = residents["digital_skill"].astype(np.float64)
-    mean = float(skill[payer].mean()) if payer.any() else 1.0
-    holder = sim.uniform("payments.holder", residents.id, day=-1) < world.crypto_holders_share * skill / max(mean, 1e-9)
-    aware = sim.uniform("payments.aware", residents.id, day=-1) < world.wallet_aware_share
+    holder = sim.starting_uniform("payments.holder", residents.id) < world.crypto_holders_share * skill / ADULT_SKILL
+    aware = sim.starting_uniform("payments.aware", residents.id) < world.wallet_aware_share
     state = np.where(holder, USER, np.where(aware, AWARE, UNAWARE))
     residents["wallet_state"][:] = np.where(payer, state, UNAWARE)
     residents["wallet_months"][:] = np.where(payer & holder, world.holder_months, 0)
