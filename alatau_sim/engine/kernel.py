@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import inspect
 import math
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ import platformdirs
 from alatau_sim.engine import randomness
 from alatau_sim.engine.binding import Schema, Source, bind, type_of
 from alatau_sim.engine.rule import Rule
-from alatau_sim.engine.source import rule_source
+from alatau_sim.engine.source import draw_number, rule_source
 from alatau_sim.errors import InputError
 from alatau_sim.fields import Column
 
@@ -115,12 +115,12 @@ class _Writer:
     def __init__(self, rule: Rule, sources: tuple[Source, ...], schema: Schema) -> None:
         self.rule, self.sources, self.schema = rule, sources, schema
         self.arguments: dict[str, str] = {"ids": "int64[::1]"}
-        self.lines: list[str] = []
+        self.source = ("", "")
         self.whole_day = any(source.kind == "hour" for source in sources)
 
     def kernel(self) -> Kernel:
-        helpers, function = rule_source(self.rule)
         body = {"rule": self._rule_body, "tally": self._tally_body, "span": self._span_body, "choice": self._choice_body}[self.rule.kind]()
+        helpers, function = self.source
         arguments = tuple(self.arguments.items())
         signature = ", ".join(["int64", "int64", "uint64", *(t for _, t in arguments)])
         names = ", ".join(["lo", "hi", "key", *(n for n, _ in arguments)])
@@ -165,23 +165,32 @@ class _Writer:
         return self._take(source.argument, _NUMBA[source.type])
 
     def _call(self) -> tuple[list[str], str]:
-        """Lines that fetch what does not change within the row, and the call of the rule."""
-        before, given = ["who = int64(ids[i])"], {}
+        """Lines that fetch what does not change within the row, and the call of the rule.
+
+        A rule computes draws and loads where it uses them; within the loops of tallies and choices loads are fetched once before.
+        """
+        before, given, late = ["who = int64(ids[i])"], {}, {}
         for number, source in enumerate(self.sources):
             text = self._expression(source)
-            if source.kind in ("own", "hop"):
+            if source.kind in ("own", "hop") and self.rule.kind == "rule":
+                late[source.argument] = text
+            elif source.kind in ("own", "hop"):
                 before.append(f"a{number} = {text}")
-                text = f"a{number}"
-            given[source.argument] = text
+                given[source.argument] = f"a{number}"
+            else:
+                given[source.argument] = text
         for draw in self.rule.draws:
-            k = 0 if draw == "u" else int(draw[1:]) - 1
-            before.append(f"{draw}_ = keyed_uniform(key, who, {k})")
-            given[draw] = f"{draw}_"
+            late[draw] = f"keyed_uniform(key, who, {draw_number(draw)})"
         for name, declared in self.rule.params.items():
             kind = "bool" if isinstance(declared.default, bool) else "int" if isinstance(declared.default, int) else "float"
             given[name] = self._take(f"param_{name}", _NUMBA[kind])
-        order = inspect.signature(self.rule.fn).parameters
-        return before, f"rule_{self.rule.name}({', '.join(given[name] for name in order)})"
+        arrays = [name for name in self.arguments if name.startswith(("own_", "hop_"))] if self.rule.kind == "rule" else []
+        # Inside the rule the engine's own names end in an underscore, so that `i` or `key` are free for the rule's variables.
+        passed = {"key_": "key", "who_": "who", "i_": "i", **{f"{name}_": name for name in arrays}, **given}
+        renamed = {old: new for new, old in passed.items() if new.endswith("_") and new not in given}
+        late = {name: re.sub(r"\w+", lambda word: renamed.get(word[0], word[0]), text) for name, text in late.items()}
+        self.source = rule_source(self.rule, late, list(passed))
+        return before, f"rule_{self.rule.name}({', '.join(passed.values())})"
 
     def _store(self, value: str, column: Column, indent: str) -> list[str]:
         out = self._array("own", column)

@@ -13,6 +13,7 @@ from alatau_sim.engine.binding import Source
 from alatau_sim.engine.kernel import Kernel
 from alatau_sim.engine.randomness import hash_array, stream_key, uniform
 from alatau_sim.engine.rule import Derived, Mirror, Relation
+from alatau_sim.engine.source import draw_number
 from alatau_sim.engine.sums import group_bits, group_extremes, group_sums
 from alatau_sim.engine.tables import Table
 from alatau_sim.errors import RunError
@@ -131,8 +132,7 @@ class KernelRunner:
             if argument in self.rule.params:
                 continue
             if argument in self.rule.draws:
-                k = 0 if argument == "u" else int(argument[1:]) - 1
-                seen[argument] = uniform(self.key(sim), int(table.id[row]), k)
+                seen[argument] = uniform(self.key(sim), int(table.id[row]), draw_number(argument))
             else:
                 seen[argument] = value_in_row(sim, table, self.sources[argument], row)
         if self.rule.kind == "choice" or any(source.kind == "hour" for source in self.kernel.sources):

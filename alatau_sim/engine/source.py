@@ -6,7 +6,8 @@ import ast
 import inspect
 import math
 import textwrap
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
@@ -26,17 +27,44 @@ _NODES = (
 )  # fmt: skip
 
 
-def rule_source(rule: Rule) -> tuple[str, str]:
-    """(helpers and constants, the rule as a function `rule_<name>` with all arguments positional), as text.
+def rule_source(rule: Rule, late: Mapping[str, str], given: Sequence[str]) -> tuple[str, str]:
+    """(helpers and constants, the rule as a function `rule_<name>` of the arguments `given`), as text.
 
-    Raises InputError that names the rule, the line and the reason for anything outside the checked subset.
+    `late` maps arguments to expressions of `given` that are computed where their value is used: draws and loads are pure, and many
+    rows decide before they need them. Raises InputError that names the rule, the line and the reason for anything outside the checked
+    subset.
     """
     collected: dict[str, str] = {}
     objects: dict[str, Any] = {}
-    tree = _tree(rule.fn, rule)
-    function = _checked(tree, rule.fn, rule, collected, objects)
+    function = _checked(_tree(rule.fn, rule), rule.fn, rule, collected, objects)
     function.name = f"rule_{rule.name}"
+    stored = {part.id for part in ast.walk(function) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    taken = sorted(stored & (set(given) - set(inspect.signature(rule.fn).parameters)))
+    if taken:
+        raise InputError(f"rule {rule.name!r}: the engine uses the name {taken[0]!r}; call the variable something else")
+    _compute_late(function, {name: ast.parse(text, mode="eval").body for name, text in late.items()}, stored)
+    function.args.args = [ast.arg(name) for name in given]
+    ast.fix_missing_locations(function)
     return "\n\n".join(collected.values()), ast.unparse(function)
+
+
+def draw_number(draw: str) -> int:
+    """The number of a draw: 0 for `u`, 1 for `u2`, …"""
+    return 0 if draw == "u" else int(draw[1:]) - 1
+
+
+def _compute_late(function: ast.FunctionDef, late: Mapping[str, ast.expr], stored: set[str]) -> None:
+    """Put expressions where names are read: all draws, and values that are read once; other values are computed first."""
+    reads = Counter(part.id for part in ast.walk(function) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load))
+    placed = {n: e for n, e in late.items() if n not in stored and (reads[n] == 1 or n.startswith("u") and isinstance(e, ast.Call))}
+
+    class Place(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.AST:
+            return ast.copy_location(placed[node.id], node) if node.id in placed and isinstance(node.ctx, ast.Load) else node
+
+    body = [Place().visit(statement) for statement in function.body]
+    first: list[ast.stmt] = [ast.Assign([ast.Name(n, ast.Store())], e) for n, e in late.items() if n not in placed and reads[n]]
+    function.body = [*first, *body]
 
 
 def _tree(fn: Callable[..., Any], rule: Rule) -> ast.FunctionDef:
