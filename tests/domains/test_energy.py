@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alatau_sim.domains.energy import DOMAIN, Policy, World
 from alatau_sim.domains.energy.process import split
 from alatau_sim.domains.energy.rules import RULES, appliance_load, cooking_load, cooling_load, heating_load, hot_water_load, lighting_load
-from alatau_sim.domains.energy.settle import block_bill_kzt, furnish_homes, home_weights, lose, totals
+from alatau_sim.domains.energy.settle import block_bill_kzt, furnish_homes, home_weights, lose, split_groups, totals
 from alatau_sim.domains.energy.tables import USES, nearest, read_climate, read_substations
 from alatau_sim.engine.domain import Domain
 from alatau_sim.engine.simulation import Simulation
@@ -136,15 +136,29 @@ def test_homes_lose_exactly_what_is_missing_and_at_most_one_loses_a_part(wants, 
     wants = np.array(wants, np.int64)
     missing = data.draw(st.integers(0, int(wants.sum())))
     rank = np.array(data.draw(st.lists(st.floats(0, 1), min_size=len(wants), max_size=len(wants))))
-    lost = lose(missing, wants, rank)
+    one = np.zeros(len(wants), np.int64)
+    lost = lose(np.array([missing]), wants, one, rank)
     assert lost.sum() == missing
     assert ((lost > 0) & (lost < wants)).sum() <= 1
-    assert (lose(missing // 2, wants, rank) <= lost).all()  # a smaller shortage hits a part of the same homes
+    assert (lose(np.array([missing // 2]), wants, one, rank) <= lost).all()  # a smaller shortage hits a part of the same homes
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**12), st.lists(st.integers(1, 10**7), min_size=1, max_size=9)), min_size=1, max_size=6))
+def test_totals_are_split_exactly_group_by_group(groups):
+    totals_ = np.array([total for total, _ in groups])
+    weights = np.array([w for _, mine in groups for w in mine])
+    group = np.repeat(np.arange(len(groups)), [len(mine) for _, mine in groups])
+    parts = split_groups(totals_, weights, group)
+    assert (parts >= 0).all()
+    assert np.array_equal([parts[group == g].sum() for g in range(len(groups))], totals_)
+    if float(totals_.max()) * max(sum(mine) for _, mine in groups) < 2**60:
+        exact = totals_[group] * (weights / np.bincount(group, weights=weights)[group])
+        assert (np.abs(parts - exact) < 1 + 1e-9 * exact).all()
 
 
 def test_home_weights_add_up_to_the_zones_load():
     keys = np.array([[1.0, 3.0], [0.0, 0.0], [2.0, 0.0]])
-    assert home_weights(keys, np.array([8, 0, 5])).tolist() == [7.0, 6.0]
+    assert home_weights(keys, np.array([[8], [0], [5]]), np.zeros(2, np.int64)).tolist() == [7.0, 6.0]
 
 
 # --- the bill ---------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import calendar
 import math
-from collections.abc import Iterator
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
@@ -17,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alatau_sim.domains.energy.params import BASE_TARIFF_KZT_PER_KWH, Policy
-from alatau_sim.domains.energy.process import split
 from alatau_sim.domains.energy.tables import USES
 from alatau_sim.engine.randomness import stream_key, uniform_array
 from alatau_sim.engine.rule import settlement
@@ -227,10 +225,15 @@ def use_keys(sim: Any, rows: NDArray[Any]) -> Floats:
     ])  # fmt: skip
 
 
-def home_weights(keys: Floats, load: NDArray[Any]) -> Floats:
-    """The expected Wh of each home, from its keys (uses, homes) and the zone's load by use; uses that nobody has add nothing."""
-    total = keys.sum(axis=1)
-    return (np.where(total > 0, load / np.where(total > 0, total, 1.0), 0.0)) @ keys
+def home_weights(keys: Floats, load: NDArray[Any], group: Ints) -> Floats:
+    """The expected Wh of each home, from its keys (uses, homes), the loads of the zones by use (uses, zones) and the homes' zones.
+
+    `group` is the place of a home's zone in `load`. Uses that no home of the zone has add nothing.
+    """
+    zones = load.shape[1]
+    of_zone = np.array([np.bincount(group, weights=key, minlength=zones) for key in keys])
+    each = np.where(of_zone > 0, load / np.where(of_zone > 0, of_zone, 1.0), 0.0)
+    return np.asarray((each[:, group] * keys).sum(axis=0))
 
 
 def whole(weights: Floats) -> Ints:
@@ -238,16 +241,14 @@ def whole(weights: Floats) -> Ints:
     return np.rint(weights * 1000.0).astype(np.int64) + 1
 
 
-def homes_by_zone(sim: Any, zones: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """(zone, rows of its households in the order of their ids) for some zones."""
+def homes_of(sim: Any, zones: NDArray[Any]) -> tuple[Ints, Ints]:
+    """(rows of the households of some zones, by zone and id; the place of each one's zone among `zones`, ascending)."""
     homes = sim.tables["households"]
     asked = np.zeros(sim.tables["zones"].n + 1, bool)  # the last place is for homes that are nowhere (−1)
     asked[zones] = True
     rows = np.flatnonzero(asked[homes["home"]])
     rows = rows[np.lexsort((homes.id[rows], homes["home"][rows]))]
-    home = homes["home"][rows]
-    for zone, a, b in zip(zones.tolist(), np.searchsorted(home, zones, "left"), np.searchsorted(home, zones, "right"), strict=True):
-        yield zone, rows[a:b]
+    return rows, np.searchsorted(zones, homes["home"][rows])
 
 
 @settlement(
@@ -258,28 +259,62 @@ def share_unserved(sim: Any) -> None:
     """Bring what was not served to the homes: in each hour homes of the zone lose their supply in keyed order until it is covered."""
     homes, unserved = sim.tables["households"], sim.grids["load_unserved"]
     homes["outage_hours"][:] = 0
-    for zone, rows in homes_by_zone(sim, np.flatnonzero(unserved.any(axis=1))):
-        ids, keys = homes.id[rows], use_keys(sim, rows)
-        hours = np.zeros(len(rows))
-        for hour in np.flatnonzero(unserved[zone]).tolist():
-            load = np.array([sim.grids[f"load_{use}"][zone, hour] for use in USES], np.int64)
-            wants = split(int(load.sum()) // sim.weight, whole(home_weights(keys, load)))
-            lost = lose(int(unserved[zone, hour]) // sim.weight, wants, sim.uniform("shortage", ids, k=hour))
-            if int(lost.sum()) * sim.weight != unserved[zone, hour]:
-                missing = f"{unserved[zone, hour]} Wh were not served, homes miss {lost.sum() * sim.weight} Wh"
-                raise RunError(f"energy: zone row {zone}, hour {hour}: {missing}")
-            homes["unserved_month_wh"][rows] += lost
-            hours += lost / np.maximum(wants, 1)
-        homes["outage_hours"][rows] = hours
-        homes["outage_hours_month"][rows] += hours.astype(np.float32)
+    short = np.flatnonzero(unserved.any(axis=1))
+    if not len(short):
+        return
+    rows, group = homes_of(sim, short)
+    keys = use_keys(sim, rows)
+    hours = np.zeros(len(rows))
+    for hour in np.flatnonzero(unserved[short].any(axis=0)).tolist():
+        load = np.array([sim.grids[f"load_{use}"][short, hour] for use in USES], np.int64)
+        missing = unserved[short, hour] // sim.weight
+        wants = split_groups(load.sum(axis=0) // sim.weight, whole(home_weights(keys, load, group)), group)
+        lost = lose(missing, wants, group, sim.uniform("shortage", homes.id[rows], k=hour))
+        felt = np.bincount(group, weights=lost, minlength=len(short)).astype(np.int64)
+        if (felt * sim.weight != unserved[short, hour]).any():
+            at = int(np.flatnonzero(felt * sim.weight != unserved[short, hour])[0])
+            told = f"{unserved[short[at], hour]} Wh were not served, homes miss {felt[at] * sim.weight} Wh"
+            raise RunError(f"energy: zone row {short[at]}, hour {hour}: {told}")
+        homes["unserved_month_wh"][rows] += lost
+        hours += lost / np.maximum(wants, 1)
+    homes["outage_hours"][rows] = hours
+    homes["outage_hours_month"][rows] += hours.astype(np.float32)
 
 
-def lose(missing: int, wants: Ints, rank: Floats) -> Ints:
-    """What each home loses of what it wants when `missing` Wh are to be cut: homes in the order of `rank`, whole until it is covered."""
-    order = np.argsort(rank, kind="stable")
+def split_groups(total: Ints, weights: Ints, group: Ints) -> Ints:
+    """`process.split` for many totals at once: `group` (ascending) says which total a weight belongs to.
+
+    Weights whose products with the totals would pass 63 bits lose their last bits, all alike, down to 1.
+    """
+    largest = np.bincount(group, weights=weights, minlength=len(total)).max(initial=1.0)
+    spare = math.ceil(math.log2(max(1.0, largest * float(total.max(initial=1)))) - 61)
+    weights = np.maximum(weights >> max(0, spare), 1) if spare > 0 else weights
+    running, first = _running(weights, group)
+    whole_of = np.bincount(group, weights=weights, minlength=len(total)).astype(np.int64)
+    shares = total[group] * running // np.maximum(whole_of[group], 1)
+    parts = np.diff(shares, prepend=0)
+    parts[first] = shares[first]
+    return parts
+
+
+def _running(values: Ints, group: Ints) -> tuple[Ints, Ints]:
+    """(the running sum within each group, the first row of each group that has one); groups ascend."""
+    first = np.flatnonzero(np.diff(group, prepend=-1))
+    running = np.cumsum(values)
+    before = np.repeat(running[first] - values[first], np.diff(np.append(first, len(group))))
+    return running - before, first
+
+
+def lose(missing: Ints, wants: Ints, group: Ints, rank: Floats) -> Ints:
+    """What each home loses of what it wants when `missing` Wh of its zone are to be cut.
+
+    Homes of a zone go in the order of `rank`, whole until it is covered; `group` (ascending) says which entry of `missing` is theirs.
+    """
+    order = np.lexsort((rank, group))
     ranked = wants[order]
+    running, _ = _running(ranked, group[order])
     lost = np.zeros(len(wants), np.int64)
-    lost[order] = np.clip(missing - (np.cumsum(ranked) - ranked), 0, ranked)
+    lost[order] = np.clip(missing[group[order]] - (running - ranked), 0, ranked)
     return lost
 
 
@@ -325,12 +360,15 @@ def bill_homes(sim: Any) -> None:
     homes, sums = sim.tables["households"], totals(sim)
     energy = np.zeros(homes.n, np.int64)
     served = sums["month_wanted"].sum(axis=0) - sums["month_unserved"]
-    for zone, rows in homes_by_zone(sim, np.flatnonzero(served)):
-        if not len(rows):
-            sums["unbilled_wh"] += int(served[zone])  # everyone has left since
-            continue
-        expected = home_weights(use_keys(sim, rows), sums["month_wanted"][:, zone]) / sim.weight
-        energy[rows] = split(int(served[zone]) // sim.weight, whole(np.maximum(0.0, expected - homes["unserved_month_wh"][rows])))
+    zones = np.flatnonzero(served)
+    rows, group = homes_of(sim, zones)
+    if len(rows):
+        keys = use_keys(sim, rows)
+        expected = home_weights(keys, sums["month_wanted"][:, zones], group) / sim.weight
+        weights = whole(np.maximum(0.0, expected - homes["unserved_month_wh"][rows]))
+        energy[rows] = split_groups(served[zones] // sim.weight, weights, group)
+    lived_in = np.bincount(group, minlength=len(zones)) > 0
+    sums["unbilled_wh"] += int(served[zones[~lived_in]].sum())  # everyone has left since
     bill = block_bill_kzt(energy, homes["size"], homes["stove_electric"], sim.policy.energy)
     homes["energy_month_wh"][:] = energy
     homes["energy_bill_kzt"][:] = bill
