@@ -19,6 +19,7 @@ from alatau_sim.domains.energy.params import BASE_TARIFF_KZT_PER_KWH, Policy
 from alatau_sim.domains.energy.tables import USES
 from alatau_sim.engine.randomness import stream_key, uniform_array
 from alatau_sim.engine.rule import settlement
+from alatau_sim.engine.sums import order_within, words_of
 from alatau_sim.errors import RunError
 
 Floats = NDArray[np.float64]
@@ -310,7 +311,7 @@ def lose(missing: Ints, wants: Ints, group: Ints, rank: Floats) -> Ints:
 
     Homes of a zone go in the order of `rank`, whole until it is covered; `group` (ascending) says which entry of `missing` is theirs.
     """
-    order = np.lexsort((rank, group))
+    order = order_within(group, words_of(rank))
     ranked = wants[order]
     running, _ = _running(ranked, group[order])
     lost = np.zeros(len(wants), np.int64)
