@@ -193,10 +193,35 @@ def want_second(second_rate: float, second_phase: float, hour: int) -> int:
     return payments_in_hour(second_rate, second_phase, hour)
 
 
+def payments_of_day(rate: float, phase: float) -> int:
+    """The day's payments: the sum of `payments_in_hour` over the hours."""
+    return int(math.floor(rate + phase)) - int(math.floor(phase))
+
+
+@rule(of="residents", writes="spend_today_kzt", every="1 day")
+def plan_spending(first_rate: float, first_phase: float, second_rate: float, second_phase: float, ticket_kzt: int) -> int:
+    """The amount of all the day's payments; what fails in the end is taken off when the day closes."""
+    return (payments_of_day(first_rate, first_phase) + payments_of_day(second_rate, second_phase)) * ticket_kzt
+
+
+@tally(of="residents", into="payments_value_kzt", cell=("home", "instrument"))
+def value_first(first_rate: float, first_phase: float, ticket_kzt: int) -> int:
+    """The amount to be paid with the first instrument."""
+    return payments_of_day(first_rate, first_phase) * ticket_kzt
+
+
+@tally(of="residents", into="payments_value_kzt", cell=("home", "second_instrument"))
+def value_second(second_rate: float, second_phase: float, ticket_kzt: int) -> int:
+    """The amount to be paid with the second instrument."""
+    return payments_of_day(second_rate, second_phase) * ticket_kzt
+
+
 @rule(of="residents", writes="payer", every="1 month")
 def come_of_age(age: int) -> bool:
     """Who pays for himself: everyone from 18 on. Runs last, to count from the next day, as the household's number of payers does."""
     return age >= ADULT_AGE
 
 
-RULES = (change_wallet, choose_instrument, plan_payments, want_first, want_second, come_of_age)
+RULES = (
+    change_wallet, choose_instrument, plan_payments, plan_spending, want_first, want_second, value_first, value_second, come_of_age,
+)  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alatau_sim.domains.payments.rules import HOUR_CUMULATED
-from alatau_sim.domains.payments.tables import CARD, CASH, CRYPTO, DIGITAL_TENGE, INSTRUMENTS
+from alatau_sim.domains.payments.tables import CARD, CASH, CRYPTO, DIGITAL_TENGE
 from alatau_sim.engine.randomness import id_array
 from alatau_sim.engine.rule import settlement
 
@@ -39,12 +39,6 @@ def counts_in_hour(rate: NDArray[np.float32], phase: NDArray[np.float32], hour: 
     return (np.floor(r * HOUR_CUMULATED[hour + 1] + p) - np.floor(r * HOUR_CUMULATED[hour] + p)).astype(np.int64)
 
 
-def counts_of_day(rate: NDArray[np.float32], phase: NDArray[np.float32]) -> _Ints:
-    """Each person's payments of the whole day: the sum of `counts_in_hour` over the hours."""
-    p = phase.astype(np.float64)
-    return (np.floor(rate.astype(np.float64) + p) - np.floor(p)).astype(np.int64)
-
-
 _READS = tuple(f"residents.{c}" for c in ("home", "instrument", "second_instrument", "first_rate", "second_rate", "first_phase",
                                           "second_phase", "ticket_kzt"))  # fmt: skip
 
@@ -55,25 +49,12 @@ _READS = tuple(f"residents.{c}" for c in ("home", "instrument", "second_instrume
 )  # fmt: skip
 def settle_payments(sim: Any) -> None:
     """Make each payment by its instrument; where a rail served fewer than wanted, the last by keyed rank fall back or are lost."""
-    residents, grids = sim.tables["residents"], sim.grids
-    home, ticket = residents["home"], residents["ticket_kzt"].astype(np.int64)
-    first = counts_of_day(residents["first_rate"], residents["first_phase"])
-    second = counts_of_day(residents["second_rate"], residents["second_phase"])
-    value, spend = grids["payments_value_kzt"], np.zeros(residents.n, np.int64)
-    for index, count in (("instrument", first), ("second_instrument", second)):
-        chosen = residents[index]
-        rows = np.flatnonzero((chosen >= 0) & (home >= 0) & (count > 0))
-        paid = count[rows] * ticket[rows]
-        spend[rows] += paid
-        # Whole tenge below 2**53 are exact in the float64 sums of bincount.
-        cell = home[rows].astype(np.int64) * len(INSTRUMENTS) + chosen[rows]
-        value += np.bincount(cell, weights=paid, minlength=value.size).astype(np.int64).reshape(value.shape) * sim.weight
+    grids, spend = sim.grids, sim.tables["residents"]["spend_today_kzt"]
     served = grids["payments_served"]
     served[:, CASH] = grids["payments_wanted"][:, CASH]
     grids["payments_made"] += grids["payments_wanted"]
     for failing, hour in np.argwhere((grids["payments_wanted"] > served).any(axis=0)).tolist():
         _settle_failures(sim, failing, hour, spend)
-    residents["spend_today_kzt"][:] = spend
 
 
 def _settle_failures(sim: Any, instrument: int, hour: int, spend: _Ints) -> None:
