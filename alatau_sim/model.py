@@ -16,8 +16,7 @@ from typing import Any
 import holidays
 import mesa
 
-from alatau_sim.city.rezoning import Changes, rezone
-from alatau_sim.city.zones import ZONE_COLUMNS, ZoneTable, load_zones
+from alatau_sim.city.zones import ZONE_COLUMNS, ZoneTable
 from alatau_sim.engine.clock import DAY_S, day_number
 from alatau_sim.engine.domain import Composition, Domain, compose
 from alatau_sim.engine.plan import Item, build_plan, compose_schema
@@ -29,6 +28,7 @@ from alatau_sim.results.kpis import Kpi, ResultTable
 from alatau_sim.scenario.events import apply_set, timeline
 from alatau_sim.scenario.specs import EventSpec, Names, RezoneSpec, Scenario, Settings
 from alatau_sim.scenario.worlds import world_values
+from alatau_sim.scenario.zoning import load_map, rezoned
 
 COUNTRY = "KZ"
 
@@ -200,19 +200,6 @@ class CityModel(mesa.Model):
         self.close()
 
 
-def load_map(scenario: Scenario) -> ZoneTable:
-    """The zone table of a scenario's map."""
-    spec = scenario.map
-    return load_zones(
-        spec.file,
-        layer=spec.layer,
-        crs=spec.crs,
-        columns=spec.columns,
-        land_use=spec.land_use,
-        overlap_threshold_m2=spec.overlap_threshold_m2,
-    )
-
-
 def days_off(start: dt.date, end: dt.date) -> frozenset[int]:
     """Day numbers of the country's public holidays in a span of dates."""
     years = range(start.year, end.year + 1)
@@ -249,7 +236,7 @@ def _events(city: City, parts: Sequence[Domain]) -> list[tuple[int, Callable[[Si
 
     def change_zoning(spec: RezoneSpec) -> Callable[[Simulation], None]:
         def change(sim: Simulation) -> None:
-            now["zones"] = rezoned(now["zones"], spec)
+            now["zones"] = rezoned(now["zones"], spec).zones
             for name, values in now["zones"].columns().items():
                 sim.tables["zones"][name][:] = values
 
@@ -257,14 +244,6 @@ def _events(city: City, parts: Sequence[Domain]) -> list[tuple[int, Callable[[Si
 
     doing: dict[str, Callable[[Any], Callable[[Simulation], None]]] = {"set": set_values, "outage": strike, "rezone": change_zoning}
     return [(day, doing[kind](payload)) for day, kind, payload in timeline(city.scenario)]
-
-
-def rezoned(zones: ZoneTable, spec: RezoneSpec) -> ZoneTable:
-    """The zones after one rezoning of the scenario."""
-    if spec.layer is not None:
-        return rezone(zones, layer=spec.layer, columns=spec.columns, land_use=spec.land_use).zones
-    changes = Changes(spec.use, spec.floor_area_ratio, spec.coverage, spec.dwellings_planned)
-    return rezone(zones, zone_ids=spec.zones, changes=changes).zones
 
 
 def outage_row(sim: Simulation, composition: Composition, system: str, where: str) -> int:

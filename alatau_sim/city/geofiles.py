@@ -180,15 +180,39 @@ def _read_gdal(file: Path, layer: str | None, key: str) -> _Found:
         warnings.simplefilter("always")
         try:
             layer = _choose_layer(file, pyogrio.list_layers(source), layer if source == str(file) else None, key)
-            meta, fids, wkb, cells = pyogrio.raw.read(source, layer=layer, force_2d=True, return_fids=True, datetime_as_string=True)
+            meta, fids, wkb, cells, cut = _read_raw(source, layer)
         except (RuntimeError, ValueError) as err:  # pyogrio's errors are RuntimeErrors
             raise InputError(f"{file}: cannot be read as a map ({_one_line(err)})") from None
     notes = list(dict.fromkeys(str(item.message).split(". To avoid")[0] for item in caught))
+    if cut:
+        notes.append(f"{file}: text ends in the middle of a letter; read without it: columns {', '.join(meta['fields'])}")
     shapes = [Shape("none", reasons=("has no geometry",))] * len(fids) if wkb is None else [shape_of_wkb(value) for value in wkb]
     columns = {str(name): np.asarray(values) for name, values in zip(meta["fields"], cells, strict=True)}
     if meta["encoding"] == "ISO-8859-1" and any(isinstance(v, str) and not v.isascii() for values in columns.values() for v in values):
         notes.append(f"{file}: text read as ISO-8859-1, as the file does not say; if it looks wrong, write it in UTF-8 with a .cpg file")
     return _Found(shapes, columns, [], meta["crs"], None, layer, notes)
+
+
+def _read_raw(source: str, layer: str) -> tuple[dict[str, Any], np.ndarray, Any, list[np.ndarray], bool]:
+    """What pyogrio reads of a layer, and whether text was cut.
+
+    A Shapefile allows 10 bytes of a column's name; GDAL cuts longer names there, be it within a Cyrillic letter.
+    """
+    import pyogrio.raw
+
+    how: dict[str, Any] = {"layer": layer, "force_2d": True, "return_fids": True, "datetime_as_string": True}
+    try:
+        return (*pyogrio.raw.read(source, **how), False)
+    except UnicodeDecodeError:
+        meta, fids, wkb, cells = pyogrio.raw.read(source, **how, encoding="ISO-8859-1")  # each byte a letter: nothing fails
+    meta["fields"] = np.array([_mended(name) for name in meta["fields"]], dtype=object)
+    texts = [_object_array([_mended(cell) for cell in values]) if values.dtype.kind == "O" else values for values in cells]
+    return meta, fids, wkb, texts, True
+
+
+def _mended(cell: Any) -> Any:
+    """UTF-8 text that was read byte by byte, without the bytes of an unfinished letter."""
+    return cell.encode("latin-1").decode("utf-8", errors="ignore") if isinstance(cell, str) else cell
 
 
 def _one_line(err: Exception) -> str:

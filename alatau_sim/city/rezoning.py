@@ -18,10 +18,9 @@ import shapely
 
 from alatau_sim.city.geofiles import RawMap, read_map
 from alatau_sim.city.metric import to_metres
+from alatau_sim.city.words import LAND_USES, STANDARD_COLUMNS
 from alatau_sim.city.zones import (
     DEFAULT_OVERLAP_THRESHOLD_M2,
-    LAND_USES,
-    STANDARD_COLUMNS,
     ZONE_COLUMNS,
     Capacity,
     ZoneTable,

@@ -17,11 +17,10 @@ import shapely
 
 from alatau_sim.city.geofiles import RawMap, read_map, write_map
 from alatau_sim.city.metric import metric_crs, to_crs, to_metres
+from alatau_sim.city.words import LAND_USES, STANDARD_COLUMNS
 from alatau_sim.city.zones import (
     DEFAULT_OVERLAP_THRESHOLD_M2,
-    LAND_USES,
     NUMBER_COLUMNS,
-    STANDARD_COLUMNS,
     clean_id,
     far_away,
     land_use_codes,

@@ -21,14 +21,9 @@ import shapely
 from alatau_sim.city.geofiles import RawMap, read_map, text_of
 from alatau_sim.city.metric import MAX_DEGREES, metric_crs, to_crs, to_metres
 from alatau_sim.city.repair import make_polygonal
+from alatau_sim.city.words import LAND_USES, STANDARD_COLUMNS
 from alatau_sim.errors import Problem, did_you_mean, raise_problems
 from alatau_sim.fields import Column, Section, param
-
-LAND_USES = (
-    "residential", "mixed", "business", "industry", "logistics", "education", "health", "recreation", "agriculture",
-    "infrastructure", "open",
-)  # fmt: skip
-"""Standard land uses; a zone's land use is a code into this tuple."""
 
 DEFAULT_FLOOR_AREA_RATIO = {
     "residential": 0.6, "mixed": 1.2, "business": 1.5, "industry": 0.4, "logistics": 0.4, "education": 0.5, "health": 0.6,
@@ -61,9 +56,6 @@ ZONE_COLUMNS = (
     Column("centroid_y_m", "float64", "m", "centroid, north, in the metric coordinate reference system"),
 )
 """Columns of the zone table, in order."""
-
-STANDARD_COLUMNS = ("zone", "name", *(column.name for column in ZONE_COLUMNS[:10]))
-"""Columns a map may have; only geometry and land_use are required."""
 
 COUNT_COLUMNS = ("dwellings_existing", "dwellings_planned", "residents_existing", "jobs_planned")
 NUMBER_COLUMNS = ("floor_area_ratio", "coverage", *COUNT_COLUMNS)

@@ -12,11 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from alatau_sim.city.words import LAND_USES
 from alatau_sim.engine.domain import Composition
 from alatau_sim.errors import InputError, Problem, did_you_mean, raise_problems
 from alatau_sim.fields import Param, param_of
 from alatau_sim.scenario.check import BAD, Check, join, reason
-from alatau_sim.scenario.specs import LAND_USES, EventSpec, Names, OutageSpec, RezoneSpec, Scenario, Settings
+from alatau_sim.scenario.specs import EventSpec, Names, OutageSpec, RezoneSpec, Scenario, Settings
 from alatau_sim.scenario.yamltree import Item, dotted, leaves, wrapped
 
 _EPOCH = date(1970, 1, 1)
@@ -30,12 +31,15 @@ REZONE: Mapping[str, tuple[Any, Param | None]] = {
     "coverage": (float, Param(0.0, within=(0, 1), unit="share", meaning="built share of the site")),
     "dwellings_planned": (int, Param(0, within=(0, 1_000_000), unit="dwellings", meaning="at full build-out, existing ones too")),
     "layer": (Path, None),
+    "layer_name": (str, Param("", meaning="layer of the file, where it has several")),
+    "crs": (str, Param("", meaning="coordinate system such as EPSG:32643, where the file names none")),
     "columns": (dict[str, str], None),
     "land_use": (dict[str, str], None),
 }
 """The keys of a rezoning: type and declaration."""
 
 _CHANGES = ("use", "floor_area_ratio", "coverage", "dwellings_planned")
+_OF_A_LAYER = ("layer_name", "crs", "columns", "land_use")
 _HOURS = Param(0.0, within=(0, 8784), unit="h")
 
 
@@ -124,7 +128,7 @@ class Reader:
             problem = f"{path}.zones is empty; name at least one zone"
         elif "zones" in entries and not any(name in entries for name in _CHANGES):
             problem = f"{path} changes nothing; give one of {', '.join(_CHANGES)}"
-        elif stray := [name for name in (("columns", "land_use") if "zones" in entries else _CHANGES) if name in entries]:
+        elif stray := [name for name in (_OF_A_LAYER if "zones" in entries else _CHANGES) if name in entries]:
             problem = f"{path}.{stray[0]} does not go with {'zones' if 'zones' in entries else 'a layer (the layer brings its own values)'}"
         if problem:
             self.check.problems.append(item.problem(problem))

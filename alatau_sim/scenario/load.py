@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from alatau_sim.city.words import LAND_USES, STANDARD_COLUMNS
 from alatau_sim.engine.domain import Composition
 from alatau_sim.errors import InputError, Problem, did_you_mean, raise_problems
 from alatau_sim.fields import Section
@@ -20,8 +21,6 @@ from alatau_sim.scenario import events
 from alatau_sim.scenario.check import BAD, Check
 from alatau_sim.scenario.specs import (
     EARLIEST,
-    LAND_USES,
-    ZONE_COLUMNS,
     CitySpec,
     InputFile,
     MapSpec,
@@ -289,7 +288,7 @@ class _Reader:
         entries = item.value if item is not None and isinstance(item.value, dict) else {}
         columns, uses = entries.get("columns"), entries.get("land_use")
         if columns is not None and isinstance(columns.value, dict):
-            self.check.keys(columns.value, f"{path}.columns", ZONE_COLUMNS)
+            self.check.keys(columns.value, f"{path}.columns", STANDARD_COLUMNS)
         for code, use in (uses.value.items() if uses is not None and isinstance(uses.value, dict) else ()):
             if isinstance(use.value, str) and use.value not in LAND_USES:
                 self.check.one_of(use, f"{path}.land_use.{code}", LAND_USES)

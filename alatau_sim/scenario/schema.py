@@ -10,10 +10,11 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import TypeAdapter
 
+from alatau_sim.city.words import LAND_USES, STANDARD_COLUMNS
 from alatau_sim.engine.domain import Composition
 from alatau_sim.fields import Param, Section, param_of
 from alatau_sim.scenario.events import REZONE
-from alatau_sim.scenario.specs import LAND_USES, ZONE_COLUMNS, CitySpec, MapSpec, ResultsSpec, RunSpec, values_of
+from alatau_sim.scenario.specs import CitySpec, MapSpec, ResultsSpec, RunSpec, values_of
 
 _DAY = r"^\d{4}-\d\d-\d\d$"
 _MOMENT = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?$"
@@ -22,7 +23,7 @@ _TYPES: Mapping[Any, dict[str, Any]] = {
     date: {"type": "string", "pattern": _DAY}, tuple[str, ...]: {"type": "array", "items": {"type": "string"}},
 }  # fmt: skip
 _TEXT = {"type": "string"}
-_COLUMNS = {"type": "object", "properties": dict.fromkeys(ZONE_COLUMNS, _TEXT), "additionalProperties": False}
+_COLUMNS = {"type": "object", "properties": dict.fromkeys(STANDARD_COLUMNS, _TEXT), "additionalProperties": False}
 _USES = {"type": "object", "additionalProperties": {"enum": list(LAND_USES)}}
 
 
@@ -99,9 +100,8 @@ def _leaf(kind: Any, declared: Param | None) -> dict[str, Any]:
 def _rezone() -> dict[str, Any]:
     """One change of zoning."""
     leaves = {name: _leaf(kind, declared) for name, (kind, declared) in REZONE.items() if name not in ("columns", "land_use")}
-    leaves["use"].pop("default")
-    for name in ("floor_area_ratio", "coverage", "dwellings_planned"):
-        leaves[name].pop("default")
+    for leaf in leaves.values():
+        leaf.pop("default", None)
     entry = _map({**leaves, "columns": _COLUMNS, "land_use": _USES})
     return {**entry, "type": "object", "required": ["at"], "oneOf": [{"required": ["zones"]}, {"required": ["layer"]}]}
 

@@ -19,18 +19,6 @@ from alatau_sim.fields import Section, param
 
 T = TypeVar("T")
 
-LAND_USES = (
-    "residential", "mixed", "business", "industry", "logistics", "education", "health", "recreation", "agriculture",
-    "infrastructure", "open",
-)  # fmt: skip
-"""The standard land uses of a zone."""
-
-ZONE_COLUMNS = (
-    "zone", "name", "district", "settlement", "land_use", "floor_area_ratio", "coverage", "dwellings_existing", "dwellings_planned",
-    "residents_existing", "jobs_planned", "outside",
-)  # fmt: skip
-"""The standard columns of a map of zones."""
-
 EARLIEST = date(2024, 3, 1)
 """The day on which Kazakhstan's clocks became UTC+5 all year: runs start after it, so that local time has no jumps."""
 
@@ -82,7 +70,10 @@ class ResultsSpec(Section):
 
 @dataclass(frozen=True)
 class RezoneSpec:
-    """A change of zoning on one day: either of named zones, or by a layer of polygons laid over the map."""
+    """A change of zoning on one day: either of named zones, or by a layer of polygons laid over the map.
+
+    `layer` is the file; `layer_name` the layer in it, where it has several; `crs` its coordinate system, where the file names none.
+    """
 
     at: date
     zones: tuple[str, ...] = ()
@@ -91,6 +82,8 @@ class RezoneSpec:
     coverage: float | None = None
     dwellings_planned: int | None = None
     layer: Path | None = None
+    layer_name: str | None = None
+    crs: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     land_use: Mapping[str, str] = field(default_factory=dict)
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from alatau_sim.city.words import LAND_USES
 from alatau_sim.engine.domain import Composition
 from alatau_sim.fields import Param, Section
 from alatau_sim.scenario.load import check_name
-from alatau_sim.scenario.specs import LAND_USES, MapSpec, ResultsSpec, RunSpec, values_of
+from alatau_sim.scenario.specs import MapSpec, ResultsSpec, RunSpec, values_of
 from alatau_sim.scenario.write import flow, word
 
 _HEAD = """\

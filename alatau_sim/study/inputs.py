@@ -5,15 +5,15 @@ It knows no scenario key itself: the vocabulary is composed from the built-in do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alatau_sim.errors import InputError, Problem, did_you_mean, raise_problems
+from alatau_sim.errors import InputError
 
 if TYPE_CHECKING:
-    from alatau_sim.engine.domain import Composition
+    from alatau_sim.engine.domain import Composition, Domain
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,21 @@ class Inputs:
     rule_files: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
 
-    def composition(self) -> Composition:
-        """The vocabulary of a scenario; the model's code is imported only where a rule file or plug-in was asked for."""
+    def domains(self) -> tuple[Domain, ...]:
+        """The built-in domains and those of rule files and plug-ins; the model's code is imported only where one was asked for."""
         from alatau_sim.domains import domains
-        from alatau_sim.engine.domain import compose
 
         if not self.rule_files and not self.plugins:
-            return compose(domains())
+            return domains()
         from alatau_sim.extensions import domains_with
 
-        return compose(domains_with(self.rule_files, self.plugins))
+        return domains_with(self.rule_files, self.plugins)
+
+    def composition(self) -> Composition:
+        """The vocabulary of a scenario."""
+        from alatau_sim.engine.domain import compose
+
+        return compose(self.domains())
 
     def load(self, path: str | Path) -> Any:
         """The checked, frozen scenario of a file."""
@@ -42,45 +47,36 @@ class Inputs:
 
         return load(Path(path), composition=self.composition(), sets=self.sets, use=self.use)
 
-    def check(self, scenario: Any) -> None:
-        """Check what the scenario says against the content of the files that it points to."""
-        check_files(scenario)
+    def check(self, scenario: Any) -> tuple[str, ...]:
+        """Check what the scenario says against the content of the files that it points to; returns what the user should know.
+
+        Raises `InputError` with all that would otherwise stop the run later.
+        """
+        from alatau_sim.study.files import check_files
+
+        return check_files(scenario, self.domains())
 
     def load_all(self, paths: Sequence[str | Path]) -> list[Any]:
         """The scenarios of several files; all that is wrong in any of them is told at once."""
-        scenarios, wrong = [], []
-        for path in paths:
-            try:
-                scenarios.append(self.load(path))
-            except InputError as error:
-                wrong.append(str(error))
-        if wrong:
-            raise InputError("\n".join(dict.fromkeys("\n".join(wrong).splitlines())))
-        return scenarios
+        return _all(self.load, paths)
+
+    def check_all(self, paths: Sequence[str | Path]) -> tuple[list[Any], list[tuple[str, ...]]]:
+        """The scenarios of several files and the notes on each, checked with the files that they point to."""
+        scenarios = self.load_all(paths)
+        return scenarios, _all(self.check, scenarios)
 
 
-def check_files(scenario: Any) -> None:
-    """Check what a scenario says against the content of its map: it can be used, and has the zones that are rezoned."""
-    from alatau_sim.city.zones import load_zones
-
-    spec = scenario.map
-    zones = load_zones(spec.file, layer=spec.layer, crs=spec.crs, columns=spec.columns, land_use=spec.land_use,
-                       overlap_threshold_m2=spec.overlap_threshold_m2)
-    known = set(zones.zone)
-    problems = []
-    for number, change in enumerate(scenario.rezone):
-        for zone in change.zones or ():
-            if str(zone) not in known:
-                file, line = _place(scenario, f"rezone.{number}")
-                message = f"rezone: there is no zone {str(zone)!r} in {spec.file.name}{did_you_mean(str(zone), known)}"
-                problems.append(Problem(message, file, line))
-    raise_problems(problems)
-
-
-def _place(scenario: Any, path: str) -> tuple[str | Path, int | None]:
-    """File and line of a key of a scenario, or of the first key under it."""
-    inside = [place for key, place in scenario.origins.items() if key == path or key.startswith((f"{path}.", f"{path}["))]
-    return inside[0] if inside else (scenario.path, None)
+def _all(do: Callable[[Any], Any], things: Sequence[Any]) -> list[Any]:
+    """What `do` makes of each; what is wrong with any of them is told at once, each thing once."""
+    made, wrong = [], []
+    for thing in things:
+        try:
+            made.append(do(thing))
+        except InputError as error:
+            wrong += str(error).splitlines()
+    if wrong:
+        raise InputError("\n".join(dict.fromkeys(wrong)))
+    return made
 
 
 def load_scenario(
