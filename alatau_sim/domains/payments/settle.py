@@ -53,22 +53,36 @@ def settle_payments(sim: Any) -> None:
     served = grids["payments_served"]
     served[:, CASH] = grids["payments_wanted"][:, CASH]
     grids["payments_made"] += grids["payments_wanted"]
-    for failing, hour in np.argwhere((grids["payments_wanted"] > served).any(axis=0)).tolist():
-        _settle_failures(sim, failing, hour, spend)
+    failed = (grids["payments_wanted"] > served).any(axis=0)
+    for instrument in np.flatnonzero(failed.any(axis=1)).tolist():
+        users = _users(sim, instrument)
+        for hour in np.flatnonzero(failed[instrument]).tolist():
+            _settle_failures(sim, instrument, hour, users, spend)
 
 
-def _settle_failures(sim: Any, instrument: int, hour: int, spend: _Ints) -> None:
+def _users(sim: Any, instrument: int) -> list[tuple[_Ints, NDArray[np.float32], NDArray[np.float32], int]]:
+    """Who pays with an instrument today, first or second: rows, rates, phases, and where the numbering of their payments starts."""
+    residents = sim.tables["residents"]
+    found = []
+    for index, kind, offset in (("instrument", "first", 0), ("second_instrument", "second", 1 << 20)):
+        rows = np.flatnonzero(residents[index] == instrument)
+        found.append((rows, residents[f"{kind}_rate"][rows], residents[f"{kind}_phase"][rows], offset))
+    return found
+
+
+def _settle_failures(
+    sim: Any, instrument: int, hour: int, users: list[tuple[_Ints, NDArray[np.float32], NDArray[np.float32], int]], spend: _Ints
+) -> None:
     """One hour of one instrument that was not served in full: rank its payments, zone by zone, and let the rest fall back or be lost."""
     residents, grids, weight = sim.tables["residents"], sim.grids, sim.weight
     home, wanted, served = residents["home"], grids["payments_wanted"][:, instrument, hour], grids["payments_served"][:, instrument, hour]
     short = np.append(wanted > served, False)  # the last entry answers for a home of −1
     who: list[_Ints] = []
     number: list[_Ints] = []
-    for index, rate, phase, offset in (
-        ("instrument", "first_rate", "first_phase", 0), ("second_instrument", "second_rate", "second_phase", 1 << 20),
-    ):  # fmt: skip
-        rows = np.flatnonzero((residents[index] == instrument) & short[home])
-        count = counts_in_hour(residents[rate][rows], residents[phase][rows], hour)
+    for rows, rate, phase, offset in users:
+        here = short[home[rows]]
+        rows = rows[here]
+        count = counts_in_hour(rate[here], phase[here], hour)
         who.append(np.repeat(rows, count))
         number.append(offset + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count))
     row, zone = np.concatenate(who), home[np.concatenate(who)]
