@@ -18,6 +18,7 @@ from alatau_sim.errors import InputError, Problem, did_you_mean, raise_problems
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Axes = Sequence[int | tuple[int, Ints]]
 COLUMNS = ("margin", "category", "subcategory", "value")
 
 
@@ -46,16 +47,22 @@ class MarginTable:
         raise_problems(problems)
         return np.array([[found.get((c, s), 0.0) for s in subcategories] for c in categories])
 
+    def line(self, margin: str, category: str, subcategory: str = "") -> int | None:
+        """The first line of a margin, of one of its categories, or of one cell, where lines are known."""
+        lines = (n for (m, c, s), n in self.lines.items() if m == margin and category in ("", c) and subcategory in ("", s))
+        return min(lines, default=None)
+
     def shares(self, margin: str, categories: Sequence[str], subcategories: Sequence[str] = ("",), *, within_rows: bool = False) -> Floats:
         """A margin of shares, scaled to sum to exactly 1 (in each row with `within_rows`), as rounding in the source leaves a little.
 
-        Raises InputError naming the file and both totals where the sum is not within 0.5 % of 1.
+        Raises InputError naming file, line and total where the sum is not within 0.5 % of 1.
         """
         values = self.array(margin, categories, subcategories)
         sums = values.sum(axis=1) if within_rows else np.array([values.sum()])
         rows = categories if within_rows else [""]
         raise_problems(
-            Problem(f"margin {margin!r}{f' of {row!r}' if row else ''} adds up to {total:.4f}; shares must add up to 1", self.file)
+            Problem(f"margin {margin!r}{f' of {row!r}' if row else ''} adds up to {total:.4f}; shares must add up to 1", self.file,
+                    self.line(margin, row))
             for row, total in zip(rows, sums, strict=True)
             if abs(total - 1) > 0.005
         )
@@ -101,24 +108,26 @@ def read_margins(path: str | Path, columns: Sequence[str] = COLUMNS) -> MarginTa
     return MarginTable(file, cells, lines)
 
 
-def _project(table: NDArray, axes: tuple[int, ...]) -> NDArray:
-    """The table summed over every axis that is not in `axes`."""
-    return table.sum(axis=tuple(a for a in range(table.ndim) if a not in axes))
+def _cells(shape: tuple[int, ...], axes: Axes, wanted: tuple[int, ...]) -> Ints:
+    """For each cell of a table, in order, the cell of the margin over `axes` that it belongs to; `wanted` is the margin's shape."""
+    places = np.indices(shape)
+    at = [places[a] if isinstance(a, int) else a[1][places[a[0]]] for a in axes]
+    return np.ravel_multi_index(at, wanted).ravel()
 
 
-def _spread(values: NDArray, axes: tuple[int, ...], ndim: int) -> NDArray:
-    """A margin shaped so that it broadcasts over the whole table."""
-    return values.reshape([values.shape[axes.index(a)] if a in axes else 1 for a in range(ndim)])
+def _margin_shape(shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:
+    """The shape that a margin over `axes` must have; groups are numbered from 0 without gaps at the end."""
+    return tuple(shape[a] if isinstance(a, int) else int(a[1].max()) + 1 for a in axes)
 
 
-def _check_margins(shape: tuple[int, ...], margins: Sequence[NDArray], axes: Sequence[tuple[int, ...]], file: str | Path | None,
+def _check_margins(shape: tuple[int, ...], margins: Sequence[NDArray], axes: Sequence[Axes], file: str | Path | None,
                    names: Sequence[str], tol: float) -> None:
     """Raise InputError where margins have another shape than the table, or totals that differ by more than `tol` of the first."""
     first = float(margins[0].sum())
     problems = []
     for name, margin, axis in zip(names, margins, axes, strict=True):
-        wanted = tuple(shape[a] for a in axis)
-        if tuple(axis) != tuple(sorted(axis)) or margin.shape != wanted:
+        wanted = _margin_shape(shape, axis)
+        if margin.shape != wanted:
             problems.append(Problem(f"margin {name!r} has the shape {margin.shape}; the table needs {wanted}", file))
         elif abs(float(margin.sum()) - first) > tol * max(abs(first), 1e-300):
             totals = f"{names[0]!r} adds up to {first:.10g} and {name!r} to {float(margin.sum()):.10g}"
@@ -126,33 +135,35 @@ def _check_margins(shape: tuple[int, ...], margins: Sequence[NDArray], axes: Seq
     raise_problems(problems)
 
 
-def ipf(seed: NDArray, margins: Sequence[NDArray], axes: Sequence[tuple[int, ...]], tol: float = 1e-9, max_iter: int = 1000, *,
+def ipf(seed: NDArray, margins: Sequence[NDArray], axes: Sequence[Axes], tol: float = 1e-9, max_iter: int = 1000, *,
         file: str | Path | None = None, names: Sequence[str] = ()) -> Floats:
     """The table nearest to `seed` (in relative entropy) that has the given margins: iterative proportional fitting.
 
-    `margins[i]` has the shape of the table's axes `axes[i]` (in ascending order). The result meets all margins within `tol` of
-    the total. Source: W. E. Deming and F. F. Stephan (1940). Raises InputError, naming `file` and the margins, where totals differ,
-    where a margin asks for something in cells that the seed holds empty, or where the margins cannot be met together.
+    `margins[i]` has the shape of the table's axes `axes[i]`. An axis may be given with a coarser group for each of its places,
+    as (axis, group numbers): the margin then has a place for each group. The result meets all margins within `tol` of the total.
+    Source: W. E. Deming and F. F. Stephan (1940). Raises InputError, naming `file` and the margins, where totals differ, where a
+    margin asks for something in cells that the seed holds empty, or where the margins cannot be met together.
     """
-    table = np.array(seed, np.float64)
+    table = np.array(seed, np.float64).ravel()
     targets = [np.asarray(margin, np.float64) for margin in margins]
-    axes = [tuple(a) for a in axes]
-    names = list(names) or [f"axis {', '.join(map(str, a))}" for a in axes]
-    _check_margins(table.shape, targets, axes, file, names, 1e-6)
+    names = list(names) or [f"number {i}" for i in range(len(axes))]
+    _check_margins(seed.shape, targets, axes, file, names, 1e-6)
+    cells = [_cells(seed.shape, axis, target.shape) for target, axis in zip(targets, axes, strict=True)]
     total = float(targets[0].sum())
-    for name, target, axis in zip(names, targets, axes, strict=True):
-        empty = (_project(table, axis) <= 0) & (target > 0)
+    for name, target, cell in zip(names, targets, cells, strict=True):
+        empty = (np.bincount(cell, table, target.size).reshape(target.shape) <= 0) & (target > 0)
         if empty.any():
             where = tuple(int(i) for i in np.argwhere(empty)[0])
             message = f"margin {name!r} asks for {target[where]:g} in cell {where}, where the seed table holds 0"
             raise InputError(str(Problem(message, file)))
     for _ in range(max_iter):
-        for target, axis in zip(targets, axes, strict=True):
-            have = _project(table, axis)
-            table *= _spread(np.divide(target, have, out=np.zeros_like(target), where=have > 0), axis, table.ndim)
-        gaps = [float(np.abs(_project(table, axis) - target).max(initial=0)) for target, axis in zip(targets, axes, strict=True)]
+        gaps = []
+        for target, cell in zip(targets, cells, strict=True):
+            have = np.bincount(cell, table, target.size)
+            gaps.append(float(np.abs(have - target.ravel()).max(initial=0)))
+            table *= np.divide(target.ravel(), have, out=np.zeros(target.size), where=have > 0)[cell]
         if max(gaps) <= tol * max(total, 1e-300):
-            return table
+            return table.reshape(seed.shape)
     worst = int(np.argmax(gaps))
     message = f"margins contradict each other: {names[worst]!r} is missed by {gaps[worst]:g} after {max_iter} rounds"
     raise InputError(str(Problem(message, file)))
@@ -180,56 +191,52 @@ def largest_remainder(weights: NDArray, total: int) -> Ints:
     return counts.reshape(np.shape(weights))
 
 
-def integerise(weights: NDArray, margins: Sequence[NDArray], axes: Sequence[tuple[int, ...]], *, file: str | Path | None = None,
-               names: Sequence[str] = ()) -> Ints:
-    """Whole numbers near `weights` (least total distance) that meet whole margins exactly, by linear programming on the fractions.
+def split(whole: NDArray, wish: NDArray, total: int) -> Ints:
+    """How many of the `whole[i]` members of each cell are chosen, near `wish[i]` of them and `total` in all: floors, then remainders.
 
-    Each cell is its floor plus a 0 or 1; where that cannot be, more is added or taken at a higher price. With two axes the problem is
-    a network and its solution is whole by itself; otherwise branch and bound is used. Raises InputError where margins contradict.
+    Where the wishes add up to the total, each is met within less than 1. Cells without a wish are taken last. `total` must be within
+    0 and the sum of `whole`.
     """
-    # SciPy takes 0.3 s to import, which commands that only check a scenario should not pay.
-    from scipy.optimize import Bounds, LinearConstraint, milp
-    from scipy.sparse import csr_array, hstack, vstack
-
-    table = np.asarray(weights, np.float64)
-    targets = [np.asarray(margin, np.int64) for margin in margins]
-    axes = [tuple(a) for a in axes]
-    names = list(names) or [f"axis {', '.join(map(str, a))}" for a in axes]
-    _check_margins(table.shape, targets, axes, file, names, 0.0)
-    # A cell that is whole but for rounding keeps its number.
-    floors = np.floor(table + 1e-7)
-    fractions = np.clip(table - floors, 0.0, 1.0).ravel()
-    cells = np.arange(table.size).reshape(table.shape)
-    blocks, needs = [], []
-    for target, axis in zip(targets, axes, strict=True):
-        index = np.arange(target.size).reshape(target.shape)
-        rows = np.broadcast_to(_spread(index, axis, table.ndim), table.shape).ravel()
-        blocks.append(csr_array((np.ones(table.size), (rows, cells.ravel())), shape=(target.size, table.size)))
-        needs.append((target - _project(floors, axis)).ravel())
-    matrix = vstack(blocks)
-    need = np.concatenate(needs)
-    # One more (0 or 1) costs 1 − 2 × fraction of distance; anything beyond costs more, and empty cells stay empty where they can.
-    dear = np.where(table.ravel() > 0, 3.0, 1e3)
-    costs = np.concatenate([np.where(table.ravel() > 0, 1 - 2 * fractions, 1e3), dear, np.full(table.size, 3.0)])
-    upper = np.concatenate([np.ones(table.size), np.full(table.size, float(max(1, np.abs(need).max(initial=1)))), floors.ravel()])
-    network = len(axes) <= 2 and all(len(a) == 1 for a in axes)
-    solved = milp(costs, constraints=LinearConstraint(hstack([matrix, matrix, -matrix]).tocsr(), need, need), bounds=Bounds(0, upper),
-                  integrality=np.full(costs.size, 0 if network else 1, np.int8))
-    if solved.x is None:
-        raise InputError(str(Problem(f"margins {', '.join(map(repr, names))} cannot be met together in whole numbers", file)))
-    one, more, less = np.rint(solved.x).astype(np.int64).reshape(3, *table.shape)
-    return floors.astype(np.int64) + one + more - less
+    chosen = np.minimum(np.floor(wish + 1e-9).astype(np.int64), whole)
+    while short := int(total - chosen.sum()):
+        more = short > 0
+        room = whole - chosen if more else chosen
+        free = np.flatnonzero((room > 0) & (wish > 0))
+        free = free if len(free) else np.flatnonzero(room > 0)
+        # All get the same as long as that is one or more; what is left goes to the largest remainders, or is taken from the smallest.
+        each = abs(short) // len(free)
+        if not each:
+            remainder = (wish - chosen)[free]
+            free, each = free[np.argsort(-remainder if more else remainder, kind="stable")[: abs(short)]], 1
+        chosen[free] += np.minimum(room[free], each) * (1 if more else -1)
+    return chosen
 
 
-def quota_codes(group: NDArray, rank: NDArray, shares: NDArray) -> NDArray[np.int8]:
-    """A code for each member so that within each group the shares are met exactly (largest remainder): lowest `rank` gets code 0.
+def integerise(weights: NDArray, rows: NDArray, columns: NDArray, *, file: str | Path | None = None,
+               names: tuple[str, str] = ("rows", "columns")) -> Ints:
+    """Whole numbers near `weights` (rows × columns) whose sums are exactly the whole numbers `rows` and `columns`.
 
-    `group` numbers the rows of `shares` (groups × codes); −1 belongs to none and gets 0.
+    One column after another takes its share of what is left in the rows, by largest remainders. Columns with fewer cells go first, so
+    empty cells stay empty whenever the rows of each column contain those of every column with fewer. Raises InputError, naming both
+    totals, where they differ.
     """
-    codes = np.zeros(len(group), np.int8)
-    for number, share in enumerate(shares):
-        members = np.flatnonzero(group == number)
-        counts = largest_remainder(share, len(members)) if len(members) else np.zeros(len(share), np.int64)
-        order = members[np.argsort(rank[members], kind="stable")]
-        codes[order] = np.repeat(np.arange(len(share), dtype=np.int8), counts)
+    _check_margins(np.shape(weights), [np.asarray(rows), np.asarray(columns)], [(0,), (1,)], file, names, 0.0)
+    counts, left = np.zeros(np.shape(weights), np.int64), np.array(rows, np.int64)
+    order = np.argsort((np.asarray(weights)[left > 0] > 0).sum(axis=0), kind="stable")
+    # What each column and those after it weigh, row by row.
+    behind = np.cumsum(weights[:, order[::-1]], axis=1)[:, ::-1]
+    for turn, column in enumerate(order):
+        share = np.divide(weights[:, column], behind[:, turn], out=np.zeros(len(left)), where=behind[:, turn] > 0)
+        counts[:, column] = split(left, left * np.minimum(share, 1.0), int(columns[column]))
+        left -= counts[:, column]
+    return counts
+
+
+def deal(cell: NDArray, rank: NDArray, counts: NDArray) -> Ints:
+    """A code for each member so that every cell has exactly its `counts` (cells × codes): the lowest `rank` (0 to 1) gets code 0.
+
+    `cell` numbers the rows of `counts`, whose sums are the members of each cell.
+    """
+    codes = np.empty(len(cell), np.int64)
+    codes[np.argsort(cell + rank, kind="stable")] = np.repeat(np.tile(np.arange(counts.shape[1]), len(counts)), counts.ravel())
     return codes

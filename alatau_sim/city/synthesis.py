@@ -1,8 +1,9 @@
 """A synthetic population: people in households in zones, from margins, by keyed draws that depend on the seed alone.
 
-Met exactly: people by age band and sex, households by size, schooling by age group, employment by age group and sex. Zones get the
-number of people asked for and the city's mixture otherwise, because no margin by zone is known. Within a household ages fit together
-(partners of similar age, parents 18 to 45 years older than their children) as well as the margins allow; nothing else of kinship is known.
+Met exactly: people by age band and sex, households by size, schooling by age group, employment by age group and sex; the last two come
+from one table that is fitted to all of them (see schooling). Zones get the number of people asked for and the city's mixture otherwise,
+because no margin by zone is known. Within a household ages fit together (partners of similar age, parents 18 to 45 years older than their
+children) as well as the margins allow; nothing else of kinship is known.
 """
 
 from __future__ import annotations
@@ -13,18 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alatau_sim.city.margins import Ints, MarginTable, largest_remainder, quota_codes
+from alatau_sim.city.margins import Ints, MarginTable, deal, largest_remainder
+from alatau_sim.city.schooling import ADULT_AGE, AGE_BANDS, AGE_CUTS, SEXES, count_schooling_and_work
 from alatau_sim.engine.randomness import id_array, stream_key, stream_word, uniform_array
 from alatau_sim.errors import InputError
 
-AGE_BANDS = (*(f"{low}-{low + 4}" for low in range(0, 100, 5)), "100+")
-SEXES = ("male", "female")
 MALE, FEMALE = 0, 1
 SIZES = tuple(str(size) for size in range(1, 9))
-EDUCATION = ("none", "secondary", "higher", "postgraduate")
-EDUCATION_AGES = {"0-17": 0, "18-35": 18, "36-60": 36, "61+": 61}
-EMPLOYMENT_AGES = {"15-24": 15, "25-54": 25, "55-64": 55, "65+": 65}
-ADULT_AGE = 18
 YOUNGEST_PARENT, OLDEST_PARENT = 18, 45
 """Years between a parent and a child that are held plausible (at the birth)."""
 
@@ -92,8 +88,7 @@ def synthesise(margins: MarginTable, zone_weights: NDArray, residents: int, seed
     order, unlikely = assemble(size, age_months // 12, sex, ids, draw, margins.file)
     household = np.repeat(np.arange(len(size), dtype=np.int32), size)
     ids, age_months, sex = ids[order], age_months[order], sex[order]
-    education = _education(margins, age_months // 12, draw("education", ids))
-    employed = _employment(margins, age_months // 12, sex, education, draw("employment", ids))
+    education, employed = _schooling_and_work(margins, age_months // 12, sex, draw("schooling and work", ids))
     return Population(
         household_id=id_array(stream_word("household"), 0, np.arange(len(size), dtype=np.int64)), zone=zone, size=size, id=ids,
         household=household, age_months=age_months.astype(np.int32), sex=sex, education=education, employed=employed,
@@ -312,20 +307,9 @@ def _match_children(person: Ints, places: Ints, start: Ints, of: Ints, couple: N
     return float(((gap < YOUNGEST_PARENT) | (gap > OLDEST_PARENT)).mean())
 
 
-def _education(margins: MarginTable, age: Ints, u: NDArray) -> NDArray[np.int8]:
-    """Schooling in the shares of each age group; within a group those under 22 have less of it, and older children more."""
-    group = np.searchsorted(list(EDUCATION_AGES.values()), age, side="right") - 1
-    rank = np.where(age < ADULT_AGE, u + age, u - 0.5 * (age < 22))
-    return quota_codes(group, rank, margins.shares("education", tuple(EDUCATION_AGES), EDUCATION, within_rows=True))
-
-
-def _employment(margins: MarginTable, age: Ints, sex: NDArray, education: NDArray, u: NDArray) -> NDArray[np.bool_]:
-    """Who is employed: the share of each age group and sex, sooner with more schooling, and from 18 on sooner than before."""
-    share = margins.array("employment", tuple(EMPLOYMENT_AGES), SEXES)
-    if (share > 1).any():
-        raise InputError(f"{margins.file}: margin 'employment' has a share of {share.max():g}; it must be within 0 … 1")
-    band = np.searchsorted(list(EMPLOYMENT_AGES.values()), age, side="right") - 1
-    group = np.where(band >= 0, band * 2 + sex, -1)
-    rank = u - 0.3 * (education >= 2) + 2.0 * (age < ADULT_AGE)
-    codes = quota_codes(group, rank, np.column_stack([share.ravel(), 1 - share.ravel()]))
-    return (codes == 0) & (group >= 0)
+def _schooling_and_work(margins: MarginTable, age: Ints, sex: NDArray, u: NDArray) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """Everybody's schooling and whether they have work: the counted table, dealt out by rank among people of one age class and sex."""
+    cell = (np.searchsorted(AGE_CUTS, age, side="right") - 1) * len(SEXES) + sex
+    people = np.bincount(cell, minlength=len(AGE_CUTS) * len(SEXES)).reshape(-1, len(SEXES))
+    codes = deal(cell, u, count_schooling_and_work(margins, people).reshape(people.size, -1))
+    return (codes // 2).astype(np.int8), codes % 2 == 1

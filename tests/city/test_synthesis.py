@@ -9,18 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alatau_sim.city.margins import MarginTable, integerise, ipf, largest_remainder, quota_codes, read_margins
-from alatau_sim.city.synthesis import (
+from alatau_sim.city.margins import MarginTable, deal, integerise, ipf, largest_remainder, read_margins, split
+from alatau_sim.city.schooling import (
     AGE_BANDS,
+    AGE_CUTS,
     EDUCATION,
     EDUCATION_AGES,
     EMPLOYMENT_AGES,
+    ODDS_OF_GRADUATES,
+    SCHOOLING_FROM,
     SEXES,
-    SIZES,
-    household_sizes,
-    place_households,
-    synthesise,
+    count_schooling_and_work,
+    fit_schooling_and_work,
 )
+from alatau_sim.city.synthesis import SIZES, household_sizes, place_households, synthesise
 from alatau_sim.errors import InputError
 
 MARGINS = Path(__file__).parents[2] / "scenarios" / "alatau" / "margins.csv"
@@ -60,6 +62,16 @@ def test_fit_of_three_axes_meets_a_pair_margin_and_a_single_one():
     assert fitted.sum(axis=(0, 1)) == pytest.approx(single)
 
 
+def test_fit_meets_margins_over_coarser_groups_that_cut_an_axis_differently():
+    """One margin knows places 0-1 and 2-3 together, the other 0, 1-2 and 3."""
+    pairs, odd = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2])
+    truth = 1.0 + np.arange(12).reshape(4, 3) * 7 % 5
+    by_pair, by_odd = truth.reshape(2, 2, 3).sum(axis=1), np.array([truth[0].sum(), truth[1:3].sum(), truth[3].sum()])
+    fitted = ipf(np.ones((4, 3)), [by_pair, by_odd], [((0, pairs), 1), ((0, odd),)])
+    assert fitted.reshape(2, 2, 3).sum(axis=1) == pytest.approx(by_pair)
+    assert np.bincount(odd, fitted.sum(axis=1)) == pytest.approx(by_odd)
+
+
 def test_contradictory_totals_name_the_file_and_both_totals():
     with pytest.raises(InputError) as caught:
         ipf(np.ones((2, 2)), [np.array([1.0, 2.0]), np.array([2.0, 2.0])], [(0,), (1,)], file="m.csv", names=("age", "size"))
@@ -87,45 +99,66 @@ def test_largest_remainder_meets_the_total_and_stays_within_one(weights, total):
     assert (np.abs(counts - np.array(weights) * (total / sum(weights))) < 1 + 1e-6).all()
 
 
-@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 50), st.floats(0, 1)), min_size=1, max_size=12), st.floats(0, 1))
+def test_split_meets_the_total_within_the_cells_and_near_the_wishes(cells, part):
+    whole, wish = np.array([n for n, _ in cells]), np.array([n * share for n, share in cells])
+    any_total = round(whole.sum() * part)
+    chosen = split(whole, wish, any_total)
+    assert chosen.sum() == any_total
+    assert ((chosen >= 0) & (chosen <= whole)).all()
+    wished_total = round(wish.sum())
+    scaled = wish * min(1.0, wished_total / max(wish.sum(), 1e-9))
+    if abs(scaled.sum() - wished_total) < 1e-6:
+        assert (np.abs(split(whole, scaled, wished_total) - scaled) < 1 + 1e-6).all()
+
+
+def test_split_takes_cells_without_a_wish_last():
+    whole, wish = np.array([5, 5, 5]), np.array([2.0, 0.0, 1.0])
+    assert split(whole, wish, 10).tolist() == [5, 0, 5]
+    assert split(whole, wish, 12).tolist() == [5, 2, 5]
+
+
 @given(st.integers(1, 12), st.integers(1, 9), st.data())
-def test_whole_table_meets_both_margins_within_one_of_the_fit(n, m, data):
+def test_whole_table_meets_both_margins_whatever_the_weights(n, m, data):
     table = np.array(data.draw(st.lists(st.lists(st.integers(0, 40), min_size=m, max_size=m), min_size=n, max_size=n)))
+    weights = np.array(data.draw(st.lists(st.floats(0, 50), min_size=n * m, max_size=n * m))).reshape(n, m)
+    whole = integerise(weights, table.sum(axis=1), table.sum(axis=0))
+    assert (whole.sum(axis=1) == table.sum(axis=1)).all()
+    assert (whole.sum(axis=0) == table.sum(axis=0)).all()
+    assert (whole >= 0).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=12))
+def test_whole_table_of_two_columns_stays_within_one_of_a_fit(cells):
+    table = np.array(cells)
     rows, columns = table.sum(axis=1), table.sum(axis=0)
-    total = table.sum()
-    weights = np.outer(rows, columns) / max(total, 1)
-    whole = integerise(weights, [rows, columns], [(0,), (1,)])
-    assert (whole.sum(axis=1) == rows).all()
-    assert (whole.sum(axis=0) == columns).all()
-    assert (whole >= 0).all()
-    assert (np.abs(whole - weights) < 1 + 1e-6).all()
+    weights = np.outer(rows, columns) / max(table.sum(), 1)
+    assert (np.abs(integerise(weights, rows, columns) - weights) < 1 + 1e-6).all()
 
 
-@settings(deadline=None, max_examples=25)
-@given(st.lists(st.integers(0, 9), min_size=24, max_size=24))
-def test_whole_table_of_three_axes_meets_its_margins(cells):
-    table = np.array(cells).reshape(2, 3, 4)
-    pair, single = table.sum(axis=2), table.sum(axis=(0, 1))
-    weights = pair[:, :, None] * single / max(table.sum(), 1)
-    whole = integerise(weights, [pair, single], [(0, 1), (2,)])
-    assert (whole.sum(axis=2) == pair).all()
-    assert (whole.sum(axis=(0, 1)) == single).all()
-    assert (whole >= 0).all()
+@given(st.lists(st.integers(0, 30), min_size=12, max_size=12))
+def test_whole_table_keeps_nested_empty_cells_empty(cells):
+    allowed = np.array([[1, 0, 0], [1, 1, 0], [1, 1, 1], [1, 1, 1]])
+    table = np.array(cells).reshape(4, 3) * allowed
+    whole = integerise(1.0 * allowed, table.sum(axis=1), table.sum(axis=0))
+    assert (whole[allowed == 0] == 0).all()
 
 
 def test_whole_table_refuses_contradictory_totals():
     with pytest.raises(InputError, match="'people' adds up to 3 and 'homes' to 4"):
-        integerise(np.ones((2, 2)), [np.array([1, 2]), np.array([2, 2])], [(0,), (1,)], names=("people", "homes"))
+        integerise(np.ones((2, 2)), np.array([1, 2]), np.array([2, 2]), names=("people", "homes"))
 
 
-@given(st.integers(0, 200), st.floats(0, 1))
-def test_quotas_hold_within_each_group(n, share):
-    group = np.arange(n) % 3 - 1
-    codes = quota_codes(group, (np.arange(n) * 0.618) % 1, np.array([[share, 1 - share]] * 2))
-    for number in range(2):
-        members = group == number
-        assert abs((codes[members] == 0).sum() - share * members.sum()) <= 1
-    assert (codes[group < 0] == 0).all()
+@given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=1, max_size=6))
+def test_codes_are_dealt_in_the_counts_of_each_cell_by_rank(counts):
+    counts = np.array(counts)
+    cell = np.repeat(np.arange(len(counts)), counts.sum(axis=1))[::-1]
+    rank = (np.arange(len(cell)) * 0.618) % 1
+    codes = deal(cell, rank, counts)
+    for number, count in enumerate(counts):
+        there = cell == number
+        assert np.bincount(codes[there], minlength=3).tolist() == count.tolist()
+        assert (np.diff(codes[there][np.argsort(rank[there])]) >= 0).all()
 
 
 # --- reading ------------------------------------------------------------------------------------------------------------------
@@ -147,7 +180,7 @@ def test_file_problems_are_told_all_at_once_with_lines(tmp_path):
 
 def test_shares_that_do_not_add_up_name_the_file_and_the_total(margins):
     wrong = changed(margins, household_size={**margins.cells["household_size"], ("3", ""): 0.5})
-    with pytest.raises(InputError, match=r"margins\.csv: margin 'household_size' adds up to 1\.2"):
+    with pytest.raises(InputError, match=r"margins\.csv:\d+: margin 'household_size' adds up to 1\.2"):
         wrong.shares("household_size", SIZES)
 
 
@@ -197,19 +230,92 @@ def test_population_meets_its_margins(margins, residents):
     assert people.report.misplaced <= 8
 
 
-def test_schooling_and_work_meet_their_shares_exactly(margins):
-    people = synthesise(margins, np.ones(4), 20_000, seed=3)
-    group = np.searchsorted(list(EDUCATION_AGES.values()), people.age, side="right") - 1
+# --- schooling and work -------------------------------------------------------------------------------------------------------
+
+
+def group_of(ages, values):
+    """The group (name: youngest age) that each age belongs to."""
+    return np.searchsorted(list(ages.values()), values, side="right") - 1
+
+
+@pytest.mark.parametrize("residents", [7, 300, 20_000, 54_747])
+def test_schooling_and_work_meet_their_shares_exactly(margins, residents):
+    people = synthesise(margins, np.ones(4), residents, seed=3)
+    group = group_of(EDUCATION_AGES, people.age)
     for number, share in enumerate(margins.shares("education", tuple(EDUCATION_AGES), EDUCATION, within_rows=True)):
         members = group == number
         assert (np.bincount(people.education[members], minlength=4) == largest_remainder(share, int(members.sum()))).all()
-    band = np.searchsorted(list(EMPLOYMENT_AGES.values()), people.age, side="right") - 1
+    band = group_of(EMPLOYMENT_AGES, people.age)
     share = margins.array("employment", tuple(EMPLOYMENT_AGES), SEXES)
     for row in range(len(EMPLOYMENT_AGES)):
         for sex in range(2):
             members = (band == row) & (people.sex == sex)
-            assert abs(people.employed[members].sum() - share[row, sex] * members.sum()) < 1
-    assert not people.employed[band < 0].any()
+            assert people.employed[members].sum() == largest_remainder(np.array([1 - share[row, sex], share[row, sex]]), members.sum())[1]
+
+
+def test_fit_keeps_the_odds_of_graduates_and_gives_the_young_nothing(margins):
+    """Fitting scales margins, so within an age class and sex the seed's odds ratio between schooling and work stays."""
+    fit = fit_schooling_and_work(margins)
+    grown = fit[np.greater_equal(AGE_CUTS, SCHOOLING_FROM[-1])]
+    odds = grown[..., 1] / grown[..., 0]
+    assert odds[:, :, 2] / odds[:, :, 1] == pytest.approx(np.full(odds.shape[:2], ODDS_OF_GRADUATES))
+    assert fit.sum() == pytest.approx(1)
+    assert not fit[AGE_CUTS < 18][..., 1].any()
+    for level, youngest in enumerate(SCHOOLING_FROM):
+        assert not fit[np.less(AGE_CUTS, youngest), :, level].any()
+
+
+def test_whole_people_stay_next_to_the_fit_and_the_young_have_no_work_and_no_degree(margins):
+    people = synthesise(margins, np.ones(4), 54_747, seed=5)
+    fit = fit_schooling_and_work(margins)
+    counts = np.zeros(fit.shape)
+    np.add.at(counts, (np.searchsorted(AGE_CUTS, people.age, side="right") - 1, people.sex, people.education, people.employed * 1), 1)
+    there = counts.sum(axis=(2, 3), keepdims=True)
+    assert np.abs(counts - fit * there / fit.sum(axis=(2, 3), keepdims=True)).max() < 2
+    assert people.age[people.employed].min() >= 18
+    assert (people.age >= np.array(SCHOOLING_FROM)[people.education]).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 12), min_size=len(AGE_CUTS) * 2, max_size=len(AGE_CUTS) * 2))
+def test_whole_table_of_any_people_meets_their_numbers_and_the_shares(cells):
+    margins, people = read_margins(MARGINS), np.array(cells).reshape(-1, 2)
+    table = count_schooling_and_work(margins, people)
+    assert (table >= 0).all()
+    assert np.array_equal(table.sum(axis=(2, 3)), people)
+    group = group_of(EDUCATION_AGES, AGE_CUTS)
+    for number, share in enumerate(margins.shares("education", tuple(EDUCATION_AGES), EDUCATION, within_rows=True)):
+        by_level = table[group == number].sum(axis=(0, 1, 3))
+        assert (by_level == largest_remainder(share, int(by_level.sum()))).all()
+
+
+def test_work_beyond_the_adults_is_a_contradiction_told_with_its_line_and_both_shares(margins):
+    most = {**margins.cells["employment"], ("15-24", "male"): 0.9, ("65+", "female"): 1.5, ("0-14", "female"): 0.01}
+    with pytest.raises(InputError) as caught:
+        fit_schooling_and_work(changed(margins, employment=most))
+    told = str(caught.value).splitlines()
+    assert len(told) == 3
+    assert "'employment' gives work to 1.00% of the people of 0-14, female; by 'age_sex' only 0.00%" in told[0]
+    assert f"margins.csv:{margins.lines['employment', '15-24', 'male']}: margins contradict each other" in told[1]
+    assert "gives work to 90.00% of the people of 15-24, male; by 'age_sex' only 66." in told[1]
+    assert "share of 1.5 for 65+, female; it must be within 0 … 1" in told[2]
+
+
+def test_degrees_beyond_those_old_enough_are_a_contradiction(margins):
+    degrees = {**margins.cells["education"], ("18-35", "secondary"): 0.06, ("18-35", "higher"): 0.9}
+    with pytest.raises(InputError) as caught:
+        synthesise(changed(margins, education=degrees), np.ones(2), 500, seed=1)
+    assert f"margins.csv:{margins.lines['education', '18-35', 'higher']}: " in str(caught.value)
+    assert "has 92.00% of the people of 18-35 with higher schooling or more; by 'age_sex' only 7" in str(caught.value)
+
+
+def test_shares_of_schooling_that_do_not_add_up_are_told_with_their_line(margins):
+    wrong = {**margins.cells["education"], ("61+", "none"): 0.5}
+    with pytest.raises(InputError, match=rf"margins\.csv:{margins.lines['education', '61+', 'none']}: .*'61\+' adds up to 1\.47"):
+        fit_schooling_and_work(changed(margins, education=wrong))
+
+
+# --- the population -----------------------------------------------------------------------------------------------------------
 
 
 def test_households_have_an_adult_and_likely_parents(margins):
