@@ -12,7 +12,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,11 @@ class Change:
     worlds: int
     verdict: str
 
+    @property
+    def differs(self) -> bool:
+        """Whether any pair of runs differs, or cannot be compared: what a short comparison shows."""
+        return self.verdict != "no difference" or bool(self.unknown_low) or bool(self.unknown_high)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -78,9 +83,12 @@ class Comparison:
         wanted = (self.years[-1] if self.years else None) if year is None else year
         return [change for change in self.changes if change.year == wanted]
 
-    def text(self, year: int | None = None, *, width: int | None = None) -> str:
-        """The comparison of one year (by default the last) for reading in a terminal."""
-        return _text(self, year, width or screen_width())
+    def text(self, year: int | None = None, *, width: int | None = None, every: bool = False) -> str:
+        """The comparison of one year (by default the last) for reading in a terminal.
+
+        It shows the indicators that differ and counts the others; with `every`, it lists those below.
+        """
+        return _text(self, year, width or screen_width(), every)
 
     def json(self) -> str:
         """Everything as JSON."""
@@ -234,7 +242,7 @@ def _pair_notes(study: Study, base: str, others: Sequence[str]) -> list[str]:
     return notes
 
 
-def _text(comparison: Comparison, year: int | None, width: int) -> str:
+def _text(comparison: Comparison, year: int | None, width: int, every: bool) -> str:
     from rich.console import Console
 
     target = io.StringIO()
@@ -249,14 +257,26 @@ def _text(comparison: Comparison, year: int | None, width: int) -> str:
             console.print(f"{name} against {comparison.baseline}: identical, byte for byte", soft_wrap=True)
             continue
         alone = name == comparison.baseline
-        console.print(f"{name}, {rows[0].year}" if alone else f"{name} against {comparison.baseline}, {rows[0].year}", soft_wrap=True)
-        console.print(_table(rows, comparison.baseline, width))
-        if not alone:
-            console.print(_legend(max(change.pairs for change in rows), max(change.worlds for change in rows)), soft_wrap=True)
+        title = name if alone else f"{name} against {comparison.baseline}"
+        console.print(f"{title}, {_of_years(comparison, rows[0].year)}", soft_wrap=True)
+        changed, same = [row for row in rows if alone or row.differs], [row for row in rows if not (alone or row.differs)]
+        shown = [*changed, *same] if every else changed
+        if shown:
+            console.print(_table(shown, comparison.baseline, width))
+        if changed and not alone:
+            console.print(_legend(changed), soft_wrap=True)
+        if same and not every:
+            console.print(f"{len(same)} of {len(rows)} indicators do not differ; `compare --all` lists them", soft_wrap=True)
         console.print()
     for note in comparison.notes:
         console.print(note, soft_wrap=True)
     return "\n".join(line.rstrip() for line in target.getvalue().splitlines()).strip("\n") + "\n"
+
+
+def _of_years(comparison: Comparison, year: int) -> str:
+    """The year, and which others there are."""
+    others = ", ".join(str(other) for other in comparison.years if other != year)
+    return f"{year} (`compare --year` shows {others})" if others else str(year)
 
 
 def _table(rows: Sequence[Change], baseline: str, width: int) -> Any:
@@ -281,17 +301,35 @@ def _table(rows: Sequence[Change], baseline: str, width: int) -> Any:
         table.add_column(heading, justify="right")
     if name != baseline:
         table.add_column("verdict")
-    for change in rows:
+    for change in map(_readable, rows):
         # that there is one pair only is said once, below the table
         verdict = [] if name == baseline else [change.verdict.partition(" (")[0]]
         table.add_row(change.label, change.unit, *(word(change) for _, word in columns), *verdict)
     return table
 
 
+def _readable(change: Change) -> Change:
+    """The change with large sums of money in millions."""
+    if change.unit != "KZT" or max(abs(change.mean or 0.0), abs(change.baseline_mean or 0.0)) < 1e7:
+        return change
+    scaled = ("mean", "baseline_mean", "difference", "low", "high", "unknown_low", "unknown_high")
+    values: dict[str, Any] = {name: getattr(change, name) for name in scaled}
+    millions: dict[str, Any] = {name: None if value is None else value / 1e6 for name, value in values.items()}
+    return replace(change, unit="million KZT", **millions)
+
+
 def _bounds(low: float | None, high: float | None) -> str:
     return "–" if low is None else f"{number(low, sign=True)} … {number(high, sign=True)}"
 
 
-def _legend(pairs: int, worlds: int) -> str:
-    luck = "one pair: no interval" if pairs == 1 else f"95 % interval: luck, Student's t over {pairs} pairs of replicates"
-    return luck + (f"; P10 … P90: what is not known, over {worlds} worlds" if worlds >= 2 else "")
+def _legend(rows: Sequence[Change]) -> str:
+    """What the columns of bounds mean, and what they do not say."""
+    pairs, worlds = max(row.pairs for row in rows), max(row.worlds for row in rows)
+    luck = f"95 % interval: luck, by Student's t over {pairs} pairs of replicates" if pairs > 1 else (
+        "one pair: no interval of luck; `run -r 8` makes eight"
+    )
+    lines = [f"{luck}; not clear: it holds 0" if any(row.verdict == "not clear" for row in rows) else luck]
+    if worlds >= 2:
+        few = " (few: read it as a first hint)" if worlds < 10 else ""
+        lines.append(f"P10 … P90: what is not known, over {worlds} worlds{few}")
+    return "\n".join(lines)

@@ -26,7 +26,9 @@ def screen_width() -> int:
 
 
 def percent(value: float | None) -> str:
-    """A relative change: `+3.2 %`."""
+    """A relative change: `+3.2 %`; to three digits; `about 0 %` below a hundredth of a percent."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{number(100 * value, sign=True)} %"
+    if 0 < abs(value) < 1e-4:
+        return "about 0 %"
+    return f"{number(float(f'{100 * value:.3g}'), sign=True)} %"

@@ -69,7 +69,7 @@ def _check_reading(connection: Any, sql: str) -> None:
     kind = statements[0].type.name
     if kind not in READING:
         hint = "; write the values out: PIVOT … ON x IN ('a', 'b')" if kind == "MULTI" else ""
-        raise InputError(f"SQL: a {kind} statement is not allowed; a query may only read (SELECT, FROM, DESCRIBE, SHOW, EXPLAIN){hint}")
+        raise InputError(f"SQL: {kind} statements are not allowed; a query may only read (SELECT, FROM, DESCRIBE, SHOW, EXPLAIN){hint}")
 
 
 def _first_line(error: Exception, study: Study) -> str:
@@ -97,6 +97,8 @@ def as_text(table: pa.Table, *, rows: int = 40, width: int | None = None) -> str
     target = io.StringIO()
     Console(file=target, width=width or screen_width(), color_system=None, highlight=False, markup=False, emoji=False).print(shown)
     lines = [line.rstrip() for line in target.getvalue().splitlines()]
+    if not table.num_rows:
+        lines.append("(no rows)")
     more = table.num_rows - rows
     return "\n".join([*lines, f"… {more:,} more rows"] if more > 0 else lines) + "\n"
 

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -165,10 +166,45 @@ def test_one_scenario_alone_shows_its_values(tmp_path):
     assert ["Label", "of", "energy", "MWh", "78"] in lines
 
 
+def test_the_text_shows_what_differs_and_counts_the_rest(study):
+    comparison = compare(study)
+    assert all(one.differs == (one.verdict != "no difference") for one in comparison.changes)
+    comparison = replace(comparison, changes=[
+        replace(one, verdict="no difference", difference=0.0, relative=0.0) if one.kpi == "comfort" and one.scenario == "hub" else one
+        for one in comparison.changes
+    ])  # fmt: skip
+    short, whole = comparison.text(), comparison.text(every=True)
+    assert "Label of comfort" not in short
+    assert "1 of 4 indicators do not differ; `compare --all` lists them" in short
+    assert "Label of energy" in short
+    shown = [line.partition("  ")[0] for line in whole.splitlines() if line.startswith("Label of")]
+    assert len(shown) == 4
+    assert shown[-1] == "Label of comfort"
+    assert "do not differ" not in whole
+
+
+def test_a_difference_in_a_drawn_world_alone_is_shown(study):
+    found = change(compare(study).changes, "energy", "hub")
+    same = replace(found, verdict="no difference", difference=0.0, unknown_low=0.0, unknown_high=0.0)
+    assert not same.differs
+    assert replace(same, unknown_high=1.0).differs
+
+
+def test_large_money_is_read_in_millions(study):
+    comparison = compare(study)
+    found = change(comparison.changes, "energy", "hub")
+    money = replace(found, unit="KZT", mean=57_585_559.0, baseline_mean=4_024_994_081.0, difference=-3_967_408_522.0, low=None, high=None)
+    line = next(line for line in replace(comparison, changes=[money]).text(width=200).splitlines() if line.startswith("Label of energy"))
+    assert " ".join(line.split()).startswith("Label of energy million KZT 4,025 57.59 -3,967")
+    small = replace(money, mean=9e6, baseline_mean=1e6)
+    assert " KZT " in replace(comparison, changes=[small]).text(width=200)
+    assert "million" not in replace(comparison, changes=[small]).text()
+
+
 def test_text_json_and_csv_say_the_same(study):
     comparison = compare(study)
     line = next(line for line in comparison.text(width=200).splitlines() if line.startswith("Label of energy"))
-    assert " ".join(line.split()) == "Label of energy MWh 115.5 127.8 +12.3 +10.65 % +5.617 … +18.98 worse"
+    assert " ".join(line.split()) == "Label of energy MWh 115.5 127.8 +12.3 +10.6 % +5.617 … +18.98 worse"
     told = json.loads(comparison.json())
     assert told["baseline"] == "baseline"
     assert told["changes"][0] | {"label": ""} == {**told["changes"][0], "label": ""}
