@@ -243,7 +243,39 @@ def test_the_months_bills_hold_all_energy_served(tmp_path):
     sim = simulate(tmp_path, 31, homes=60, capacity_mw=(0.02, 0.02))
     homes = sim.tables["households"]
     assert homes["energy_month_wh"].sum() == sim.ledger.balance("Wh", "homes")
-    assert homes["energy_bill_kzt"].sum() == sim.ledger.balance("tenge", "utility") == -homes["balance_kzt"].sum() > 0
+    bill = homes["energy_bill_kzt"]
+    assert bill.sum() > 0
+    assert (homes["arrears_kzt"] == bill).all()
+    assert sim.ledger.balance("tenge", "utility") == homes["balance_kzt"].sum() == 0
+
+
+def test_bills_are_paid_as_far_as_the_money_goes(tmp_path):
+    def give(sim):
+        if sim.clock.date == dt.date(2026, 1, 1):
+            homes = sim.tables["households"]
+            homes["balance_kzt"][:] = np.arange(homes.n) * 2000
+            sim.ledger.book("tenge", "rest_of_world", "households", int(homes["balance_kzt"].sum()))
+
+    sim = simulate(tmp_path, 59, homes=60, check=give)
+    homes, ledger = sim.tables["households"], sim.ledger
+    assert (homes["balance_kzt"] >= 0).all()
+    assert (homes["arrears_kzt"] >= 0).all()
+    assert not ((homes["balance_kzt"] > 0) & (homes["arrears_kzt"] > 0)).any()
+    assert (homes["balance_kzt"] > 0).any()
+    assert (homes["arrears_kzt"] > 0).any()
+    assert homes["arrears_kzt"].sum() == ledger.balance("tenge owed", "homes") == -ledger.balance("tenge owed", "utility")
+    assert ledger.balance("tenge", "utility") + homes["balance_kzt"].sum() == sum(range(0, 60 * 2000, 2000))
+
+
+def test_what_homes_owed_that_are_gone_is_written_off(tmp_path):
+    def leave(sim):
+        if sim.clock.day % 7 == 0:
+            sim.tables["households"].remove(np.array([0]))
+
+    sim = simulate(tmp_path, 45, homes=60, check=leave)
+    written_off = sim.ledger.balance("tenge owed", "written_off")
+    assert written_off > 0
+    assert sim.ledger.balance("tenge owed", "homes") == sim.tables["households"]["arrears_kzt"].sum()
 
 
 def test_sample_weights_scale_the_load_and_keep_the_sums(tmp_path):

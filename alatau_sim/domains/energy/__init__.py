@@ -4,7 +4,7 @@ from alatau_sim.domains.energy.indicators import KPIS, TABLES
 from alatau_sim.domains.energy.params import Policy, World
 from alatau_sim.domains.energy.process import start_substations
 from alatau_sim.domains.energy.rules import RULES
-from alatau_sim.domains.energy.settle import SETTLEMENTS
+from alatau_sim.domains.energy.settle import SETTLEMENTS, watch_arrears
 from alatau_sim.domains.energy.tables import CITY, COLUMNS, GRIDS, fill
 from alatau_sim.engine.domain import Domain
 
@@ -18,7 +18,7 @@ DOMAIN = Domain(
     rules=RULES,
     settlements=SETTLEMENTS,
     fill=(fill,),
-    start=(start_substations,),
+    start=(start_substations, watch_arrears),
     tables=TABLES,
     kpis=KPIS,
     systems={"power": "substations"},

@@ -162,6 +162,10 @@ def _mean_bill(sim: Any) -> float:
     return float(homes["energy_bill_kzt"].mean(dtype=np.float64)) if homes.n else float("nan")
 
 
+def _arrears(sim: Any) -> float:
+    return float(int(sim.tables["households"]["arrears_kzt"].sum()) * sim.weight)
+
+
 def _over_days(name: str, per: float) -> Callable[[Any], float]:
     return lambda sim: float(totals(sim)[name] / per)
 
@@ -181,6 +185,8 @@ KPIS = (
         "mean over households of hours without supply (SAIDI of IEEE 1366, homes only)", "zones_energy_year", _mean_outage, "sum", THEME),
     Kpi("electricity_bill", "Mean electricity bill of a home", "KZT", "lower", "mean over households of the month's bill", "kpi_month",
         _mean_bill, "sum", THEME),
+    Kpi("electricity_arrears", "Electricity bills not paid", "KZT", "lower", "sum over households of what they owe at the month's end",
+        "kpi_month", _arrears, "last", THEME),
     Kpi("temperature", "Mean temperature", "C", "neither", "mean of the days' means", "weather_day",
         lambda sim: totals(sim)["month_temperature"] / max(1, totals(sim)["month_days"]), "mean", THEME),
     Kpi("heating_degree_days", "Heating degree days", "K d", "neither", "hourly degrees below 18 C, summed and divided by 24",

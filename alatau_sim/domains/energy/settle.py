@@ -24,6 +24,8 @@ from alatau_sim.errors import RunError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+OWED = "tenge owed"
+"""What is billed and not yet paid, as a commodity of the ledger."""
 MEMORY_DAYS = 60
 HEATING_BASE_C = 18.0
 HORIZON_DEG = -0.833  # sun's upper edge on the horizon, with refraction
@@ -321,10 +323,14 @@ def lose(missing: Ints, wants: Ints, group: Ints, rank: Floats) -> Ints:
 
 @settlement(phase="settle", reads=tuple(f"grid:load_{use}" for use in (*USES, "wanted", "unserved")), writes=("account:homes",))
 def book_energy(sim: Any) -> None:
-    """Book the day's served energy from the grid to homes and add the day to the sums of the month and the year."""
+    """Book the day's served energy from the grid to homes, and add the day to the sums of the month and the year.
+
+    What homes owed that are gone since the day before is written off.
+    """
     sums, unserved = totals(sim), sim.grids["load_unserved"]
     by_hour, missing = sim.grids["load_wanted"].sum(axis=0), unserved.sum(axis=1)
     sim.ledger.book("Wh", "grid", "homes", int(by_hour.sum() - missing.sum()))
+    sim.ledger.book(OWED, "homes", "written_off", sim.ledger.balance(OWED, "homes") - sim.tables["households"].total("arrears_kzt"))
     for row, use in enumerate(USES):
         sums["month_wanted"][row] += sim.grids[f"load_{use}"].sum(axis=1)
     sums["month_unserved"] += missing
@@ -354,10 +360,13 @@ def check_energy(sim: Any) -> None:
 
 @settlement(
     phase="account", every="1 month", reads=("households.home", "households.size", "households.unserved_month_wh"),
-    writes=("households.energy_month_wh", "households.energy_bill_kzt", "account:households", "account:utility"),
+    writes=("households.energy_month_wh", "households.energy_bill_kzt", "households.arrears_kzt", "account:households", "account:utility"),
 )  # fmt: skip
 def bill_homes(sim: Any) -> None:
-    """Share each zone's energy of the month among its homes in whole Wh, and let them pay for it by blocks in whole tenge."""
+    """Share each zone's energy of the month among its homes in whole Wh, and bill it by blocks in whole tenge.
+
+    A home pays the bill and what it owes from before as far as its money goes; the rest is arrears, without interest or cutting off.
+    """
     homes, sums = sim.tables["households"], totals(sim)
     energy = np.zeros(homes.n, np.int64)
     served = sums["month_wanted"].sum(axis=0) - sums["month_unserved"]
@@ -373,8 +382,18 @@ def bill_homes(sim: Any) -> None:
     bill = block_bill_kzt(energy, homes["size"], homes["stove_electric"], sim.policy.energy)
     homes["energy_month_wh"][:] = energy
     homes["energy_bill_kzt"][:] = bill
-    homes["balance_kzt"][:] -= bill
-    sim.ledger.book("tenge", "households", "utility", int(bill.sum()))
+    due = homes["arrears_kzt"] + bill
+    paid = np.minimum(due, np.maximum(homes["balance_kzt"], 0))
+    homes["arrears_kzt"][:] = due - paid
+    homes["balance_kzt"][:] -= paid
+    sim.ledger.book(OWED, "utility", "homes", int(bill.sum()))
+    sim.ledger.book(OWED, "homes", "utility", int(paid.sum()))
+    sim.ledger.book("tenge", "households", "utility", int(paid.sum()))
+
+
+def watch_arrears(sim: Any) -> None:
+    """Let the ledger compare what homes owe with their arrears every day."""
+    sim.ledger.watch(OWED, "homes", "households", "arrears_kzt")
 
 
 def block_bill_kzt(energy_wh: Ints, size: NDArray[Any], stove_electric: NDArray[Any], policy: Policy) -> Ints:

@@ -33,6 +33,7 @@ HOUSEHOLD_COLUMNS = (
     Column("unserved_month_wh", "int64", "Wh", "electricity wanted and not served this month so far"),
     Column("energy_month_wh", "int64", "Wh", "electricity used in the last month that was billed"),
     Column("energy_bill_kzt", "int64", "KZT", "last month's bill for electricity"),
+    Column("arrears_kzt", "int64", "KZT", "electricity billed and not paid, for want of money"),
 )
 SUBSTATION_COLUMNS = (
     Column("capacity_w", "int64", "W", "rated capacity", within=(0, 1e12)),
