@@ -10,10 +10,10 @@ import numpy as np
 
 from alatau_sim.engine.binding import Source
 from alatau_sim.engine.kernel import Kernel
-from alatau_sim.engine.randomness import hash_array, stream_key, uniform
+from alatau_sim.engine.randomness import hash_array, order_within, stream_key, uniform
 from alatau_sim.engine.rule import Derived, Mirror, Relation
 from alatau_sim.engine.source import draw_number
-from alatau_sim.engine.sums import group_bits, group_extremes, group_sums, order_within
+from alatau_sim.engine.sums import group_bits, group_extremes, group_sums
 from alatau_sim.engine.tables import Table
 from alatau_sim.errors import RunError
 

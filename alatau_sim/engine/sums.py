@@ -76,19 +76,3 @@ def group_extremes(
     _extreme(values, by, take, out, count, float(sign))
     out[count == 0] = empty
     return out
-
-
-def order_within(group: NDArray[Any], words: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """The order by group (0, 1, …; below 2**24) and, within it, by 64-bit words.
-
-    One sort of joined keys takes a third of the time of two; where two of a group share their first 40 bits, both are sorted by.
-    """
-    joined = group.astype(np.uint64) << np.uint64(40) | words >> np.uint64(24)
-    order = np.argsort(joined)
-    keys = joined[order]
-    return np.lexsort((words, group)) if (keys[1:] == keys[:-1]).any() else order
-
-
-def words_of(uniforms: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Uniforms in [0, 1) as 64-bit words in the same order."""
-    return (uniforms * 2.0**53).astype(np.uint64) << np.uint64(11)

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from alatau_sim.domains.energy.params import BASE_TARIFF_KZT_PER_KWH, Policy
 from alatau_sim.domains.energy.tables import USES
-from alatau_sim.engine.randomness import stream_key, uniform_array
+from alatau_sim.engine.randomness import order_within, stream_key, uniform_array, words_of
 from alatau_sim.engine.rule import settlement
-from alatau_sim.engine.sums import order_within, words_of
 from alatau_sim.errors import RunError
 
 Floats = NDArray[np.float64]
