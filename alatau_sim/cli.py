@@ -6,6 +6,7 @@ failed runs.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -112,10 +113,11 @@ def run(
 def check(scenarios: Scenarios, sets: Sets = [], use: Use = [], rules: Rules = [], plugins: Plugins = []) -> None:  # noqa: B006
     """Check scenario files and what they point to; all that is wrong is told at once, with file and line."""
     inputs = _inputs(sets, use, rules, plugins)
-    for path, scenario in zip(scenarios, inputs.load_all(scenarios), strict=True):
-        inputs.check(scenario)
+    for path, scenario, notes in zip(scenarios, *inputs.check_all(scenarios), strict=True):
         days = (scenario.run.end - scenario.run.start).days + 1
         say(f"{path}: fine ({scenario.name}: {scenario.run.start} to {scenario.run.end}, {days:,} days)")
+        for note in notes:
+            say(f"  note: {note}")
 
 
 @app.command(rich_help_panel=FIRST)
@@ -129,7 +131,7 @@ def new(
     file = file if file.suffix in (".yaml", ".yml") else file.with_name(file.name + ".yaml")
     if file.exists() and not force:
         raise InputError(f"{file}: is there already; --force overwrites it")
-    text = template(file.stem, Inputs().composition())
+    text = template(file.stem, Inputs().composition(), _city_files(file.parent))
     with replacing(file) as aside:
         aside.write_text(text, encoding="utf-8", newline="\n")
     say(str(file))
@@ -189,7 +191,10 @@ def plan(scenario: Scenario, sets: Sets = [], use: Use = [], rules: Rules = [], 
     from alatau_sim.study.describe import plan_report
 
     inputs = _inputs(sets, use, rules, plugins)
-    say(plan_report(inputs.load(scenario), rule_files=inputs.rule_files, plugins=inputs.plugins).rstrip())
+    (loaded,), (notes,) = inputs.check_all([scenario])
+    say(plan_report(loaded, rule_files=inputs.rule_files, plugins=inputs.plugins).rstrip())
+    for note in notes:
+        say(f"note: {note}")
 
 
 @app.command(rich_help_panel=MORE)
@@ -223,13 +228,14 @@ def compare(
     out: Out,
     baseline: Annotated[str | None, typer.Option(help="Scenario to compare with; `baseline`, else the first, unless given.")] = None,
     year: Annotated[int | None, typer.Option(help="Year to show; the last unless given.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show the indicators that do not differ, too.")] = False,
     format: As = Format.table,
 ) -> None:
-    """Print mean, difference and paired 95 % interval of each indicator."""
+    """Print mean, difference and paired 95 % interval of each indicator that differs; as json or csv, of all indicators and years."""
     from alatau_sim.results.compare import compare as compare_study
 
     found = compare_study(out, baseline)
-    say((found.text(year) if format is Format.table else found.json() if format is Format.json else found.csv()).rstrip())
+    say((found.text(year, every=every) if format is Format.table else found.json() if format is Format.json else found.csv()).rstrip())
 
 
 @app.command(rich_help_panel=RESULTS)
@@ -275,6 +281,17 @@ def tell(text: str) -> None:
 
 def _inputs(sets: Sequence[str], use: Sequence[str], rules: Sequence[str], plugins: Sequence[str]) -> Inputs:
     return Inputs(tuple(sets), tuple(use), tuple(rules), tuple(plugins))
+
+
+def _city_files(folder: Path) -> str:
+    """The folder of the built-in city's files as seen from a folder; `alatau` where they are not found."""
+    for place in (folder / "alatau", Path("scenarios/alatau"), Path(__file__).parents[1] / "scenarios" / "alatau"):
+        if (place / "zones.geojson").exists():
+            try:
+                return Path(os.path.relpath(place, folder)).as_posix()
+            except ValueError:  # another drive
+                return place.resolve().as_posix()
+    return "alatau"
 
 
 def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:

@@ -232,7 +232,7 @@ def _inside_zip(file: Path, layer: str | None, key: str) -> str:
     if layer is not None and layer not in stems and len(members) > 1:
         raise InputError(f"{file}: has no layer {layer!r}{did_you_mean(layer, stems)}")
     if layer is None and len(members) > 1:
-        raise InputError(f"{file}: holds several maps: {', '.join(sorted(stems))}; set {key}.layer")
+        raise InputError(f"{file}: holds several maps: {', '.join(sorted(stems))}; set {_layer_key(key)}")
     return f"/vsizip/{file.as_posix()}/{stems[layer] if layer in stems else members[0]}"
 
 
@@ -250,7 +250,12 @@ def _choose_layer(file: Path, layers: np.ndarray, layer: str | None, key: str) -
             return choice[0]
     if not drawn:
         raise InputError(f"{file}: has no layer with geometry")
-    raise InputError(f"{file}: has several layers: {', '.join(drawn)}; set {key}.layer")
+    raise InputError(f"{file}: has several layers: {', '.join(drawn)}; set {_layer_key(key)}")
+
+
+def _layer_key(key: str) -> str:
+    """The key that names the layer: in a rezoning `layer` is the file."""
+    return "rezone.layer_name" if key == "rezone" else f"{key}.layer"
 
 
 def _settle_crs(file: Path, found: _Found, given: str | None, key: str) -> str:

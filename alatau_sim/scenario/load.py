@@ -137,7 +137,7 @@ def _overridden(tree: Item, use: Sequence[str], check: Check) -> Item:
         else:
             check.wrong(item, f"use.{i}", "the name of an override")
     for name in use:
-        chosen.setdefault(name, Item(name, "--override", None))
+        chosen.setdefault(name, Item(name, "--use", None))
     for name, item in chosen.items():
         if name not in blocks:
             hint = did_you_mean(name, blocks) or "; the file has no overrides"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from alatau_sim.city.words import LAND_USES
+from alatau_sim.city.words import LAND_USES, STANDARD_COLUMNS
 from alatau_sim.engine.domain import Composition
 from alatau_sim.fields import Param, Section
 from alatau_sim.scenario.load import check_name
@@ -23,14 +23,25 @@ title: {title}
 # extends: baseline.yaml     # build on another scenario: then only what differs is needed here
 """
 
+_MAP = """\
+# With a map of your own: translate its columns and land-use codes here, see what is wrong in it with: alatau zones <this file>,
+# and give `city` below your own residents and substations (one large one will do where supply is not the question).
+# Standard columns: {columns}.
+# Only land_use is needed. Example:
+#   columns: {{zone: ID, land_use: ZONE_CODE}}
+#   land_use: {{R1: residential, C2: business}}
+map:
+  file: {data}/zones.geojson
+"""
+
 _CITY = """\
 # The city's people and surroundings on the first day
 city:
   residents: 54747                           # persons
-  margins: alatau/margins.csv                # counts that the synthetic population meets
-  vital_rates: alatau/vital_rates.csv        # births, deaths and moves by age and sex
-  climate: alatau/climate.csv                # monthly climate means
-  substations: alatau/substations.csv        # substations
+  margins: {data}/margins.csv                # counts that the synthetic population meets
+  vital_rates: {data}/vital_rates.csv        # births, deaths and moves by age and sex
+  climate: {data}/climate.csv                # monthly climate means
+  substations: {data}/substations.csv        # columns substation, lon, lat, capacity_mw; a zone has the nearest
 """
 
 _TAIL = """\
@@ -39,15 +50,17 @@ _TAIL = """\
 # rezone:
 #   - {{zones: [zone-1, zone-2], use: mixed, floor_area_ratio: 2.5, coverage: 0.4, dwellings_planned: 900, at: 2027-01-01}}
 #   - {{layer: quarter.gpkg, at: 2027-07-01}}
+# A layer's polygons have land_use, floor_area_ratio, coverage or dwellings_planned as columns. Besides, as for the map: layer_name (of a
+# file with several layers), crs (of one that names none), columns, land_use.
 
 # Dated events: values of policy, world or rules that change at midnight, and outages
 # events:
 #   - at: 2027-07-01
 #     set: {{{example}}}
 #   - at: 2027-01-14T18:00
-#     outage: {{system: {system}, where: name, hours: 36}}
+#     outage: {{system: {system}, where: name, hours: 36}}     # where: which one, such as a substation's name
 
-# Named blocks of changes; `use` (or --override NAME) switches them on, and two that set the same key are an error
+# Named blocks of changes; `use` (or --use NAME) switches them on, and two that set the same key are an error
 # overrides:
 #   another_seed: {{run.seed: 2}}
 # use: [another_seed]
@@ -55,12 +68,16 @@ _TAIL = """\
 """
 
 
-def template(name: str, composition: Composition) -> str:
-    """The text of a documented scenario called `name` for the domains of a composition, to be put into `scenarios/`."""
+def template(name: str, composition: Composition, data: str = "alatau") -> str:
+    """The text of a documented scenario called `name` for the domains of a composition.
+
+    `data` is the folder of the city's files as seen from the scenario; as it is for a scenario in `scenarios/`.
+    """
     check_name(name)
     lines = [_HEAD.format(name=word(name), title=word(name.replace("_", " ")))]
     lines += ["run:\n", *_fixed(RunSpec, shown=("start", "end", "seed", "replicates")), "\n"]
-    lines += ["map:\n", "  file: alatau/zones.geojson\n", *_fixed(MapSpec, skip=("file",)), "\n", _CITY, "\n"]
+    lines += [_MAP.format(columns=", ".join(STANDARD_COLUMNS), data=data), *_fixed(MapSpec, skip=("file",)), "\n"]
+    lines += [_CITY.format(data=data), "\n"]
     lines += ["# Levers: what the city can choose\n", *_domains("policy", composition.policies), "\n"]
     lines += ["# Uncertainties: what the city cannot choose (worlds 1, 2, … draw them where they have a spread)\n"]
     lines += [*_domains("world", composition.worlds), "\n"]

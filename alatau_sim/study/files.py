@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FAR_M = 50_000.0
 """A zone farther than this from its substation is told: distribution lines of 10 to 35 kV do not reach so far. Assumed."""
 
+MOST_A_DWELLING = 8
+"""More residents than this to a dwelling are told: households are of 1 to 8 people and more. Assumed."""
+
 MOST_NOTES = 20
 MOST_RESIDENTS = 60_000
 """So many residents are synthesised to try the margins, at most: a fraction of a second. Contradictions do not depend on the number."""
@@ -81,11 +84,22 @@ class _Files:
         self.tried("", lambda: read_vital_rates(city.vital_rates))
         self.tried("", lambda: read_climate(city.climate))
         if zones is not None:
-            homes = zones.residents_existing + zones.dwellings_existing + zones.dwellings_planned
-            if not homes[~zones.outside].any():
-                what = "no zone of the city has residents_existing, dwellings_existing or dwellings_planned: nobody could live in it"
-                self.problems.append(Problem(what, zones.file))
+            self.room(zones)
         return self.tried("", lambda: read_substations(city.substations))
+
+    def room(self, zones: ZoneTable) -> None:
+        """The city's residents can live on its map."""
+        asked, inside = self.scenario.city.residents, ~zones.outside
+        living, homes = (int(count[inside].sum()) for count in (zones.residents_existing, zones.dwellings_planned))
+        if not living and not homes:
+            what = "no zone of the city has residents_existing, dwellings_existing or dwellings_planned: nobody could live in it"
+            self.problems.append(Problem(what, zones.file))
+        elif living and abs(living - asked) > 0.1 * asked:
+            what = f"city.residents is {asked:,}, and residents_existing of the map adds up to {living:,}"
+            self.notes.append(f"{what}: the first is how many, the second only where")
+        elif not living and asked > MOST_A_DWELLING * homes:
+            what = f"city.residents is {asked:,}, and the map has room for {homes:,} dwellings"
+            self.notes.append(f"{what}: set the residents of your own city")
 
     def far(self, zones: ZoneTable, substations: tuple[SubstationRow, ...]) -> None:
         """Note zones whose nearest substation is far away, as where a map of another city meets the shipped file."""

@@ -173,6 +173,17 @@ def test_long_names_stay_different_in_a_shapefile(tmp_path: Path) -> None:
     assert {name: int(values[0]) for name, values in read_map(path).columns.items()} == {"dwellings_": 1, "dwelling_2": 2}
 
 
+@pytest.mark.filterwarnings("ignore:.*laundered:RuntimeWarning", "ignore:Column names longer:UserWarning")
+@pytest.mark.filterwarnings("ignore:Could not decode:RuntimeWarning")
+def test_a_shapefile_whose_column_names_end_within_a_letter_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "карта.shp"
+    frame().rename(columns={"land_use": "зона_кат", "zone": "номер"}).to_file(path, encoding="UTF-8")  # 10 bytes end within "к"
+    raw = read_map(path, columns={"zone": "номер", "land_use": "зона_", "name": "name"}, known=STANDARD_COLUMNS)
+    assert list(raw.column("land_use")) == ["mixed"] * 4  # type: ignore[arg-type]
+    assert list(raw.column("name")) == NAMES  # type: ignore[arg-type]
+    assert any("in the middle of a letter" in note and "зона_" in note for note in raw.notes)
+
+
 def test_text_in_an_unknown_encoding_is_noted(tmp_path: Path) -> None:
     path = tmp_path / "m.shp"
     russian = frame().drop(columns="dwellings_existing").assign(name="Ворота")

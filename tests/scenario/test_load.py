@@ -119,7 +119,7 @@ def test_an_override_that_sets_the_parent_of_another_clashes(folder: Path) -> No
 def test_unknown_overrides_and_what_an_override_may_not_set(folder: Path) -> None:
     with pytest.raises(InputError, match=r"base\.yaml:14: there is no override 'bonsu'; did you mean 'bonus'\?"):
         load(write(folder, OVERRIDES + "use: [bonsu]\n"))
-    with pytest.raises(InputError, match="--override: there is no override 'x'"):
+    with pytest.raises(InputError, match="--use: there is no override 'x'"):
         load(write(folder, OVERRIDES), use=("x",))
     with pytest.raises(InputError, match=r"base\.yaml:11: overrides\.a: extends cannot be set in an override"):
         load(write(folder, "overrides:\n  a: {extends: b.yaml}\n"))

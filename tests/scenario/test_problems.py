@@ -67,6 +67,8 @@ WRONG = [
     ("rezone: [{at: 2027-05-01, zones: [a], use: mixed}]", "it must be within the run, 2026-01-01 … 2026-12-31"),
     ("rezone: [{at: 2026-05-01, zones: [a], use: mixd}]", "rezone.0.use is 'mixd'; it must be one of residential, mixed"),
     ("rezone: [{at: 2026-05-01, zones: [a], coverage: 1.5}]", "rezone.0.coverage is 1.5; it must be within 0 … 1 [share]"),
+    ("rezone: [{at: 2026-05-01, zones: [a], use: mixed, crs: 'EPSG:4326'}]", "rezone.0.crs does not go with zones"),
+    ("rezone: [{at: 2026-05-01, zones: [a], use: mixed, layer_name: a}]", "rezone.0.layer_name does not go with zones"),
     ("rezone: [{at: 2026-05-01, layer: x.gpkg}]", "rezone.0.layer is 'x.gpkg'; the file"),
     ("rezone: [{at: 2026-05-01, layer: city/zones.geojson, coverage: 1}]", "rezone.0.coverage does not go with a layer"),
     ("rezone: [{at: 2026-05-01, layer: city/zones.geojson, land_use: {x: y}}]", "rezone.0.land_use.x is 'y'; it must be one of"),
