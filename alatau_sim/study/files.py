@@ -23,7 +23,7 @@ MOST_A_DWELLING = 8
 """More residents than this to a dwelling are told: households are of 1 to 8 people and more. Assumed."""
 
 MOST_NOTES = 20
-MOST_RESIDENTS = 60_000
+MOST_RESIDENTS = 20_000
 """So many residents are synthesised to try the margins, at most: a fraction of a second. Contradictions do not depend on the number."""
 
 T = TypeVar("T")

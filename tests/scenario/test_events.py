@@ -18,7 +18,7 @@ events:
   - {at: 2026-03-01, set: {policy.energy: {low_kzt: 30, high_kzt: 40}}}
 rezone:
   - {zones: [gate-07], use: mixed, floor_area_ratio: 2.5, at: 2026-07-01}
-  - {layer: city/zones.geojson, layer_name: a, crs: 'EPSG:32643', at: 2026-02-01, columns: {coverage: built}, land_use: {R.1: mixed, 2: open}}
+  - {layer: city/zones.geojson, layer_name: a, crs: local, at: 2026-02-01, columns: {coverage: built}, land_use: {R.1: mixed, 2: open}}
 """
 
 
@@ -36,7 +36,7 @@ def test_payloads_are_typed(folder: Path) -> None:
     assert isinstance(legal.set["rules.change_wallet.peer"], float)
     assert outage == EventSpec(datetime(2026, 1, 14, 18), {}, OutageSpec("power", "gate-substation", 36.0))
     layer = RezoneSpec(
-        date(2026, 2, 1), layer=folder / "city/zones.geojson", layer_name="a", crs="EPSG:32643", columns={"coverage": "built"},
+        date(2026, 2, 1), layer=folder / "city/zones.geojson", layer_name="a", crs="local", columns={"coverage": "built"},
         land_use={"R.1": "mixed", "2": "open"},
     )
     assert scenario.rezone == (RezoneSpec(date(2026, 7, 1), ("gate-07",), "mixed", 2.5), layer)
