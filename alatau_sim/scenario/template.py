@@ -26,8 +26,9 @@ title: {title}
 _MAP = """\
 # With a map of your own: translate its columns and land-use codes here, see what is wrong in it with: alatau zones <this file>,
 # and give `city` below your own residents and substations (one large one will do where supply is not the question).
-# Standard columns: {columns}.
-# Only land_use is needed. Example:
+# Standard columns (only land_use is needed; dwellings_existing and residents_existing say where people live today):
+#   {columns}
+# Example:
 #   columns: {{zone: ID, land_use: ZONE_CODE}}
 #   land_use: {{R1: residential, C2: business}}
 map:
@@ -76,7 +77,8 @@ def template(name: str, composition: Composition, data: str = "alatau") -> str:
     check_name(name)
     lines = [_HEAD.format(name=word(name), title=word(name.replace("_", " ")))]
     lines += ["run:\n", *_fixed(RunSpec, shown=("start", "end", "seed", "replicates")), "\n"]
-    lines += [_MAP.format(columns=", ".join(STANDARD_COLUMNS), data=data), *_fixed(MapSpec, skip=("file",)), "\n"]
+    columns = ", ".join(STANDARD_COLUMNS[:6]) + ",\n#   " + ", ".join(STANDARD_COLUMNS[6:])
+    lines += [_MAP.format(columns=columns, data=data), *_fixed(MapSpec, skip=("file",)), "\n"]
     lines += [_CITY.format(data=data), "\n"]
     lines += ["# Levers: what the city can choose\n", *_domains("policy", composition.policies), "\n"]
     lines += ["# Uncertainties: what the city cannot choose (worlds 1, 2, … draw them where they have a spread)\n"]

@@ -90,7 +90,8 @@ class _Files:
     def room(self, zones: ZoneTable) -> None:
         """The city's residents can live on its map."""
         asked, inside = self.scenario.city.residents, ~zones.outside
-        living, homes = (int(count[inside].sum()) for count in (zones.residents_existing, zones.dwellings_planned))
+        counts = (zones.residents_existing, zones.dwellings_existing, zones.dwellings_planned)
+        living, today, homes = (int(count[inside].sum()) for count in counts)
         if not living and not homes:
             what = "no zone of the city has residents_existing, dwellings_existing or dwellings_planned: nobody could live in it"
             self.problems.append(Problem(what, zones.file))
@@ -100,6 +101,9 @@ class _Files:
         elif not living and asked > MOST_A_DWELLING * homes:
             what = f"city.residents is {asked:,}, and the map has room for {homes:,} dwellings"
             self.notes.append(f"{what}: set the residents of your own city")
+        elif asked > MOST_A_DWELLING * today:
+            what = f"dwellings_existing of the map adds up to {today:,}, for {asked:,} residents"
+            self.notes.append(f"{what}: nobody finds a home who comes before so many are built; give the dwellings of today")
 
     def far(self, zones: ZoneTable, substations: tuple[SubstationRow, ...]) -> None:
         """Note zones whose nearest substation is far away, as where a map of another city meets the shipped file."""

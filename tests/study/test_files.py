@@ -124,6 +124,13 @@ def test_a_map_of_another_city_is_told_that_its_substations_are_far(folder):
     assert not any("substation" in note for note in checked(write(folder, "map: {file: astana.gpkg}\ncity: {substations: own.csv}\n")))
 
 
+def test_people_without_dwellings_are_told(folder):
+    boxes = (77.0, 43.4, 77.01, 43.41), (77.01, 43.4, 77.02, 43.41)
+    layer(folder / "plan.gpkg", *boxes, land_use=["residential", "open"], dwellings_planned=[900, 0])
+    told = checked(write(folder, "map: {file: plan.gpkg}\ncity: {residents: 1200}\n"))
+    assert any(note.startswith("dwellings_existing of the map adds up to 0, for 1,200 residents") for note in told)
+
+
 def test_a_map_where_nobody_could_live_is_refused(folder):
     layer(folder / "fields.gpkg", (77.0, 43.4, 77.1, 43.5), land_use=["agriculture"])
     assert "nobody could live in it" in wrong(write(folder, "map: {file: fields.gpkg}\n"))[0]
