@@ -135,7 +135,8 @@ def new(
     with replacing(file) as aside:
         aside.write_text(text, encoding="utf-8", newline="\n")
     say(str(file))
-    tell(f"Next: change it, then   {command()} check {file}   and   {command()} run {file}")
+    quoted = f'"{file}"' if " " in str(file) else str(file)
+    tell(f"Next: change it, then   {command()} check {quoted}   and   {command()} run {quoted}")
 
 
 @app.command(rich_help_panel=LOOK)
