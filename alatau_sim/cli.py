@@ -212,7 +212,7 @@ def rules(
 @app.command(rich_help_panel=MORE)
 def follow(
     scenario: Scenario,
-    resident: Annotated[int, typer.Option(help="Id of the resident.")],
+    resident: Annotated[str, typer.Option(metavar="ID", help="Id of the resident, or `first`.")],
     days: Annotated[int | None, typer.Option(min=1, help="Stop after this many days; the whole run unless given.")] = None,
     sets: Sets = [], use: Use = [], rules: Rules = [], plugins: Plugins = [],  # noqa: B006
 ) -> None:

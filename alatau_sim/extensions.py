@@ -65,7 +65,10 @@ def _from_plugin(name: str) -> Domain:
     if name not in found:
         known = did_you_mean(name, found) if found else f"; no installed package offers one (entry point group {PLUGIN_GROUP!r})"
         raise InputError(f"there is no plug-in {name!r}{known}")
-    loaded = found[name].load()
+    try:
+        loaded = found[name].load()
+    except Exception as error:  # whatever a plug-in raises is the plug-in's fault, and told with its name
+        raise InputError(f"plug-in {name} ({found[name].value}): {type(error).__name__}: {error}") from error
     return loaded if isinstance(loaded, Domain) else _domain_of(loaded, f"plug-in {name}")
 
 

@@ -8,12 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 
+import alatau_sim
 from alatau_sim.engine.binding import bind
 from alatau_sim.engine.domain import Domain
 from alatau_sim.engine.plan import Item, compose_schema, plan_rows
@@ -24,6 +26,7 @@ from alatau_sim.model import CityModel, composed
 from alatau_sim.results.recorder import Recorder
 
 PROBE_DAYS = 31
+PACKAGE = Path(alatau_sim.__file__).parent
 
 
 # --- alatau plan -----------------------------------------------------------------------------------------------------------
@@ -126,7 +129,9 @@ def _rule_text(domain: Domain, rule: Rule, schema: Any) -> str:
         lines.append(f"  draws   {', '.join(rule.draws)}")
     lines += [f"  rules.{rule.name}.{key} = {_parameter(declared)}" for key, declared in rule.params.items()]
     file = Path(inspect.getsourcefile(rule.fn) or "?")
-    lines.append(f"  source  {'/'.join(file.parts[-4:])}:{inspect.getsourcelines(rule.fn)[1]}")
+    inside = file.is_relative_to(PACKAGE)
+    shown = file.relative_to(PACKAGE.parent) if inside else file
+    lines.append(f"  source  {shown.as_posix()}:{inspect.getsourcelines(rule.fn)[1]}")
     return "\n".join(lines)
 
 
@@ -139,17 +144,22 @@ def _parameter(declared: Param) -> str:
 
 
 def follow_report(
-    scenario: Any, resident: int, *, days: int | None = None, rule_files: Sequence[str] = (), plugins: Sequence[str] = ()
+    scenario: Any, resident: int | str, *, days: int | None = None, rule_files: Sequence[str] = (), plugins: Sequence[str] = ()
 ) -> Iterator[str]:
-    """What each rule saw and decided for one resident and the household, line by line, until the run ends or the resident is gone."""
+    """What each rule saw and decided for one resident and the household, line by line, until the run ends or the resident is gone.
+
+    `resident` is an id, or `first` for the first resident of the city.
+    """
     with CityModel(scenario, rule_files=rule_files, plugins=plugins) as model:
-        sim, lines = model.sim, []
-        ids = {"residents": resident, "households": 0}
+        sim = model.sim
+        lines: list[str] = []
+        steps = min(days or model.days, model.days)
+        last = model.date + timedelta(days=steps - 1)
 
         def around(item: Item, run: Callable[[], None]) -> None:
             table = item.runner.rule.of if item.runner is not None else ""
             row = _row(sim, table, ids[table]) if table in ids else -1
-            if row < 0 or item.runner is None:
+            if row < 0 or item.runner is None or sim.clock.date > last:  # a step also opens the day after it
                 run()
                 return
             seen, decided = item.runner.explain(sim, row)
@@ -157,20 +167,30 @@ def follow_report(
             run()
             lines.append(_decision(sim, item, row, seen, decided, before))
 
-        first = sim.tables["residents"].id[:5].tolist()
-        if _row(sim, "residents", resident) < 0:
-            raise InputError(f"on {model.date} there is no resident {resident}; the first are {', '.join(map(str, first))}")
-        ids["households"] = _household(sim, resident)
-        yield f"resident {resident} of household {ids['households']}, {scenario.name}, from {model.date}"
+        who = _resident(model, resident)
+        ids = {"residents": who, "households": _household(sim, who)}
+        yield f"resident {who} of household {ids['households']}, {scenario.name}, from {model.date}"
         sim.around_item = around
-        for _ in range(min(days or model.days, model.days)):
+        for _ in range(steps):
             model.step()
             yield from lines
             lines.clear()
-            if _row(sim, "residents", resident) < 0:
+            if _row(sim, "residents", who) < 0:
                 yield f"{model.date}  the resident has died or left the city"
                 return
-            ids["households"] = _household(sim, resident)
+            ids["households"] = _household(sim, who)
+
+
+def _resident(model: CityModel, wanted: int | str) -> int:
+    """The id of the resident that is asked for."""
+    first = model.sim.tables["residents"].id[:5].tolist()
+    if wanted == "first" and first:
+        return int(first[0])
+    number = int(wanted) if str(wanted).isdecimal() else -1
+    if not 0 <= number < 2**63 or _row(model.sim, "residents", number) < 0:
+        some = ", ".join(map(str, first))
+        raise InputError(f"on {model.date} there is no resident {wanted}; the first are {some} (`--resident first` takes the first)")
+    return number
 
 
 def _row(sim: Any, table: str, row_id: int) -> int:
@@ -198,10 +218,12 @@ def _decision(sim: Any, item: Item, row: int, seen: dict[str, Any], decided: Any
 
 
 def _value(sim: Any, table: str, name: str, value: Any) -> str:
-    """A value in words: a category's label, a row's name, three digits of a float."""
+    """A value in words: a category's label, a row's name, three digits of a fraction."""
     column = sim.schema.columns[table].get(name)
     if column is not None and column.labels and 0 <= int(value) < len(column.labels):
         return column.labels[int(value)]
     if column is not None and column.index in sim.names and int(value) >= 0:
         return str(sim.names[column.index][int(value)])
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.3g}"

@@ -76,3 +76,17 @@ def test_a_missing_rule_file_or_plug_in_is_told(tmp_path):
         domains_with((tmp_path / "none.py",))
     with pytest.raises(InputError, match="no plug-in 'trusst'"):
         domains_with((), ("trusst",))
+
+
+def test_an_installed_plug_in_is_loaded_and_a_broken_one_is_told(tmp_path, monkeypatch):
+    (tmp_path / "trust_plug_in.py").write_text(TRUST.read_text(encoding="utf-8"), encoding="utf-8")
+    info = tmp_path / "trust_plug_in-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trust-plug-in\nVersion: 1.0\n", encoding="utf-8")
+    names = "whole = trust_plug_in\ndomain = trust_plug_in:DOMAIN\nbroken = trust_plug_in_of_nobody\n"
+    (info / "entry_points.txt").write_text(f"[alatau_sim.plugins]\n{names}", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("whole", "domain"):
+        assert domains_with((), (name,))[-1].name == "trust"
+    with pytest.raises(InputError, match=r"plug-in broken \(trust_plug_in_of_nobody\): ModuleNotFoundError"):
+        domains_with((), ("broken",))
