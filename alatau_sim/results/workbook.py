@@ -80,11 +80,14 @@ def _read_me(book: Any, styles: dict[str, Any], study: Study, months: dict[int, 
                         "They show differences between scenarios and do not forecast."),
         ("Incomplete years", ", ".join(partial) or "none"),
     ]
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
     row = 2
     sheet.write_string(0, 0, f"Summary of the study {study.folder.name}", styles["title"])
     for left, right in lines:
         sheet.write_string(row, 0, left, styles["bold"])
         sheet.write_string(row, 1, right, styles["text"])
+        sheet.set_row(row, _height(right))
         row += 1
     row += 1
     for column, heading in enumerate(("Scenario", "What it is")):
@@ -92,7 +95,14 @@ def _read_me(book: Any, styles: dict[str, Any], study: Study, months: dict[int, 
     for name in study.scenarios:
         row += 1
         sheet.write_string(row, 0, name, styles["bold"])
-        sheet.write_string(row, 1, _scenario_words(study, name), styles["text"])
+        words = _scenario_words(study, name)
+        sheet.write_string(row, 1, words, styles["text"])
+        sheet.set_row(row, _height(words))
+
+
+def _height(text: str) -> float:
+    """Points of a row that shows a wrapped text in the column of 100 characters; not every program finds it out."""
+    return 15.0 * (1 + len(text) // 95)
 
 
 def _scenario_words(study: Study, name: str) -> str:
@@ -101,7 +111,7 @@ def _scenario_words(study: Study, name: str) -> str:
     horizon = resolved.get("run", {}) if isinstance(resolved.get("run"), dict) else {}
     dates = f"{horizon['start']} to {horizon['end']}" if {"start", "end"} <= set(horizon) else ""
     worlds = len({run.world for run in runs})
-    counts = f"{len({run.replicate for run in runs})} replicate(s), {worlds} world(s), seed {runs[0].manifest.get('seed', '?')}"
+    counts = f"replicates: {len({run.replicate for run in runs})}, worlds: {worlds}, seed {runs[0].manifest.get('seed', '?')}"
     words = [resolved.get("title"), resolved.get("description"), dates, counts, f"inputs {runs[0].manifest['hash'][:12]}"]
     return "; ".join(" ".join(str(word).split()).rstrip(".;") for word in words if word)
 
@@ -139,6 +149,9 @@ def _theme_sheet(
         sheet.write_string(row, after, info.over_year, styles["text"])
         sheet.write_string(row, after + 1, info.formula, styles["text"])
     sheet.freeze_panes(2, first)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0, 1)
 
 
 def _size(values: list[float | None]) -> str:

@@ -68,7 +68,7 @@ def test_the_read_me_tells_scenarios_and_horizon(study):
     write_workbook(study)
     sheet = openpyxl.load_workbook(study / "summary.xlsx")["Read me"]
     words = {row[0].value: row[1].value for row in sheet.iter_rows() if row[0].value}
-    assert words["hub"].startswith("=Title of hub; 2026-12-01 to 2027-12-31; 2 replicate(s), 2 world(s), seed 1; inputs hhhh")
+    assert words["hub"].startswith("=Title of hub; 2026-12-01 to 2027-12-31; replicates: 2, worlds: 2, seed 1; inputs hhhh")
     assert words["Incomplete years"] == "2026 (1 months)"
 
 
