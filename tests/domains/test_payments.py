@@ -17,7 +17,7 @@ from alatau_sim.domains.payments import DOMAIN
 from alatau_sim.domains.payments.process import mean_wait_md1_s, serve_first_come, waits_if_patient
 from alatau_sim.domains.payments.rules import HOUR_CUMULATED, change_wallet, choose_instrument, payments_in_hour
 from alatau_sim.domains.payments.settle import counts_in_hour
-from alatau_sim.domains.payments.tables import CARD, CASH, CRYPTO, DROPPED, TRYING, UNAWARE, USER
+from alatau_sim.domains.payments.tables import ADULT_SKILL, AWARE, CARD, CASH, CRYPTO, DROPPED, TRYING, UNAWARE, USER
 from alatau_sim.engine.randomness import stream_key, uniform_array
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "oracles")]
@@ -26,6 +26,7 @@ from erlang import erlang_c_mean_wait_s, erlang_c_wait_share, md1_mean_wait_s  #
 from payments_city import simulation  # noqa: E402
 
 GDP_KZT = 7_500_000.0
+START = (0.08, 0.3, 36)  # shares of holders and of those who know of the wallet at the start, months of holding
 CHIVO_BONUS = round(30 / 4131 * GDP_KZT)
 
 
@@ -42,9 +43,9 @@ def wallets(n, reach, *, bonus=0, acceptance=0.2, legal_tender=False, skills=Non
         share = sum(s == USER for s in states) / n
         u = [draws(f"month-{month}", n, k).tolist() for k in range(3)]
         for i in range(n):
-            states[i], months[i], _ = change_wallet(
-                True, states[i], months[i], skill[i], share, bonus, reached, acceptance, legal_tender, 0.5, GDP_KZT,
-                u[0][i], u[1][i], u[2][i], **params,
+            _, states[i], months[i], _ = change_wallet(
+                True, True, states[i], months[i], skill[i], share, bonus, reached, acceptance, legal_tender, 0.5, GDP_KZT,
+                *START, u[0][i], u[1][i], u[2][i], **params,
             )  # fmt: skip
         history.append(list(states))
     return np.array(history)
@@ -99,18 +100,29 @@ def test_media_and_word_of_mouth_alone_follow_the_bass_curve(n):
 @given(
     state=st.integers(0, 4), months=st.integers(0, 30_000), skill=st.floats(0, 1), friends=st.floats(0, 1), bonus=st.integers(0, 10**6),
     reach=st.floats(0, 1), acceptance=st.floats(0, 1), legal=st.booleans(), u=st.floats(0, 0.999), u2=st.floats(0, 0.999),
-    payer=st.booleans(),
+    payer=st.booleans(), begun=st.booleans(),
 )  # fmt: skip
-def test_a_wallet_stays_within_its_states(state, months, skill, friends, bonus, reach, acceptance, legal, u, u2, payer):
-    new, since, paid = change_wallet(payer, state, months, skill, friends, bonus, reach, acceptance, legal, 0.5, GDP_KZT, u, u2, 0.5)
+def test_a_wallet_stays_within_its_states(state, months, skill, friends, bonus, reach, acceptance, legal, u, u2, payer, begun):
+    given = (payer, begun, state, months, skill, friends, bonus, reach, acceptance, legal, 0.5, GDP_KZT, *START, u, u2, 0.5)
+    now, new, since, paid = change_wallet(*given)
+    assert now == (begun or payer)
     assert 0 <= new <= 4
     assert 0 <= since <= 30_000
     assert paid in (0, bonus)
     if paid:
         assert new == TRYING
         assert state < TRYING
-    if state == DROPPED:
+    if state == DROPPED and begun:
         assert new in (DROPPED, USER)
+
+
+def test_newcomers_begin_like_the_adults_of_the_first_day():
+    n = 20_000
+    u, u2 = draws("newcomer", n, 0), draws("newcomer", n, 1)
+    seen = (True, False, UNAWARE, 0, ADULT_SKILL, 0.0, 0, 0.0, 0.0, False, 0.5, GDP_KZT, *START)
+    states = np.array([change_wallet(*seen, a, b, 0.5)[1] for a, b in zip(u, u2, strict=True)])
+    assert abs((states == USER).mean() - 0.08) < 4 * np.sqrt(0.08 * 0.92 / n)
+    assert abs((states == AWARE).mean() - 0.92 * 0.3) < 4 * np.sqrt(0.276 * 0.724 / n)
 
 
 # --- instruments ----------------------------------------------------------------------------------------------------------
@@ -318,7 +330,7 @@ def test_an_outage_of_the_cards_moves_payments_to_cash_or_loses_them():
 def test_closing_the_digital_tenge_or_crypto_leaves_nobody_in_it():
     sim, _ = run(2, merchant_acceptance_share=0.0)
     assert not (sim.tables["residents"]["instrument"] == CRYPTO).any()
-    opened, _ = run(2, digital_tenge_open=True)
+    opened, _ = run(8, digital_tenge_open=True)  # a Monday is among them
     assert (opened.tables["residents"]["instrument"] == 2).any()
     # A better alternative attracts only into itself.
     before, after = (s.tables["residents"]["instrument"] for s in (run(2)[0], opened))

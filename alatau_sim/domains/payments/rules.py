@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from alatau_sim.domains.payments.tables import ADULT_AGE, AWARE, CARD, CASH, DIGITAL_TENGE, DROPPED, TRYING, UNAWARE, USER
+from alatau_sim.domains.payments.tables import ADULT_AGE, ADULT_SKILL, AWARE, CARD, CASH, DIGITAL_TENGE, DROPPED, TRYING, UNAWARE, USER
 from alatau_sim.engine.rule import choice, rule, tally
 from alatau_sim.fields import lognormal_spread, param, triangular_between, uniform_between
 
@@ -36,11 +36,12 @@ def payments_in_hour(rate: float, phase: float, hour: int) -> int:
     return int(math.floor(rate * HOUR_CUMULATED[hour + 1] + phase)) - int(math.floor(rate * HOUR_CUMULATED[hour] + phase))
 
 
-@rule(of="residents", writes=("wallet_state", "wallet_months", "wallet_bonus_kzt"), every="1 month")
+@rule(of="residents", writes=("wallet_begun", "wallet_state", "wallet_months", "wallet_bonus_kzt"), every="1 month")
 def change_wallet(
-    payer: bool, wallet_state: int, wallet_months: int, digital_skill: float, friends_wallet_share: float,
+    payer: bool, wallet_begun: bool, wallet_state: int, wallet_months: int, digital_skill: float, friends_wallet_share: float,
     policy_signup_bonus_kzt: int, policy_campaign_reach_share: float, policy_merchant_acceptance_share: float,
-    policy_crypto_legal_tender: bool, world_distrust: float, world_gdp_per_head_kzt: float, u: float, u2: float, u3: float,
+    policy_crypto_legal_tender: bool, world_distrust: float, world_gdp_per_head_kzt: float, world_crypto_holders_share: float,
+    world_wallet_aware_share: float, world_holder_months: int, u: float, u2: float, u3: float,
     *,
     media: float = param(
         0.003, within=(0.0, 1.0), unit="1/month", spread=lognormal_spread(0.5),
@@ -97,13 +98,18 @@ def change_wallet(
         12.0, within=(0.1, 1200.0), unit="month", spread=uniform_between(6.0, 24.0),
         meaning="after this time as a user the hazard to stop is a quarter of what it was (habit)",
     ),
-) -> tuple[int, int, int]:  # fmt: skip
+) -> tuple[bool, int, int, int]:  # fmt: skip
     """Hear of the crypto wallet, open it, go on or stop once the bonus is spent, drop it, come back: one transition a month.
 
-    Who hears of it decides at once; later it comes to mind again rarely. Calibrated on El Salvador: Alvarez, Argente, Van Patten (2023).
+    Who hears of it decides at once; later it comes to mind again rarely. Those who have come to the city or of age begin like the adults of
+    the first day: as holders, aware or unaware. Calibrated on El Salvador: Alvarez, Argente, Van Patten (2023).
     """
     if not payer:
-        return wallet_state, wallet_months, 0
+        return wallet_begun, wallet_state, wallet_months, 0
+    if not wallet_begun:
+        if u < world_crypto_holders_share * digital_skill / ADULT_SKILL:
+            return True, USER, world_holder_months, 0
+        return True, AWARE if u2 < world_wallet_aware_share else UNAWARE, 0, 0
     appeal = open_base + open_bonus * policy_signup_bonus_kzt / world_gdp_per_head_kzt + open_skill * (digital_skill - 0.5)
     appeal += open_peers * friends_wallet_share - trust * (world_distrust - 0.5) + legal_tender * policy_crypto_legal_tender
     used_more = stay_acceptance * (policy_merchant_acceptance_share - 0.2)
@@ -128,10 +134,10 @@ def change_wallet(
         alone = appeal - open_bonus * policy_signup_bonus_kzt / world_gdp_per_head_kzt + used_more
         if u < reconsider + heard - reconsider * heard and u3 < logistic(alone):
             state = USER
-    return state, (min(wallet_months + 1, 30_000) if state == wallet_state else 0), bonus
+    return True, state, (min(wallet_months + 1, 30_000) if state == wallet_state else 0), bonus
 
 
-@choice(of="residents", over="instruments", writes="instrument", every="1 month", sample=30, when="payer")
+@choice(of="residents", over="instruments", writes="instrument", every="1 week", sample=30, when="payer")
 def choose_instrument(
     wallet_state: int, digital_skill: float,
     alternative_open: bool, alternative_needs_wallet: bool, alternative_cost_share: float, alternative_convenience: float,
@@ -216,7 +222,7 @@ def value_second(second_rate: float, second_phase: float, ticket_kzt: int) -> in
     return payments_of_day(second_rate, second_phase) * ticket_kzt
 
 
-@rule(of="residents", writes="payer", every="1 month")
+@rule(of="residents", writes="payer", every="1 day")
 def come_of_age(age: int) -> bool:
     """Who pays for himself: everyone from 18 on. Runs last, to count from the next day, as the household's number of payers does."""
     return age >= ADULT_AGE

@@ -98,14 +98,17 @@ def _settle_failures(
     zones = grids["payments_made"].shape[0]
     failures = np.bincount(zone, minlength=zones) * weight
     losses = np.bincount(zone[lost], minlength=zones) * weight
-    made, other = grids["payments_made"], FALLBACK[instrument]
+    # Who would fall back to a card while its rail fails in the zone, too, pays cash.
+    card_fails = grids["payments_wanted"][:, CARD, hour] > grids["payments_served"][:, CARD, hour]
+    other = np.where(card_fails[zone], CASH, FALLBACK[instrument])
+    made = grids["payments_made"]
     made[:, instrument, hour] -= failures
-    made[:, other, hour] += failures - losses
+    np.add.at(made, (zone[~lost], other[~lost], hour), weight)
     grids["payments_fallback"][:, instrument, hour] += failures - losses
     grids["payments_lost"][:, instrument, hour] += losses
     ticket = residents["ticket_kzt"][row].astype(np.int64)
     np.add.at(grids["payments_value_kzt"], (zone, instrument), -ticket * weight)
-    np.add.at(grids["payments_value_kzt"], (zone[~lost], other), ticket[~lost] * weight)
+    np.add.at(grids["payments_value_kzt"], (zone[~lost], other[~lost]), ticket[~lost] * weight)
     np.subtract.at(spend, row[lost], ticket[lost])
 
 

@@ -29,7 +29,8 @@ ADULT_SKILL = 0.67
 
 COLUMNS = {
     "residents": (
-        Column("payer", "bool", meaning="adult who pays for himself; taken from the age on the first of the month"),
+        Column("payer", "bool", meaning="adult who pays for himself; from the day after the birthday month begins, or after the arrival"),
+        Column("wallet_begun", "bool", meaning="whether the adult has been given a first wallet state"),
         Column("wallet_state", "int8", meaning="where the resident stands with the crypto wallet", labels=WALLET_STATES, within=(0, 4)),
         Column("wallet_months", "int16", "month", "months since the wallet state last changed", within=(0, 32767)),
         Column("wallet_bonus_kzt", "int32", "KZT", "bonus to be paid this month for opening the wallet", within=(0, 1_000_000)),
@@ -111,11 +112,12 @@ def fill_wallets(sim: Any, city: Any) -> None:
     residents, world = sim.tables["residents"], sim.world.payments
     payer = residents["age"] >= ADULT_AGE
     residents["payer"][:] = payer
+    residents["wallet_begun"][:] = payer
     skill = residents["digital_skill"].astype(np.float64)
     holder = sim.starting_uniform("payments.holder", residents.id) < world.crypto_holders_share * skill / ADULT_SKILL
     aware = sim.starting_uniform("payments.aware", residents.id) < world.wallet_aware_share
     state = np.where(holder, USER, np.where(aware, AWARE, UNAWARE))
     residents["wallet_state"][:] = np.where(payer, state, UNAWARE)
     residents["wallet_months"][:] = np.where(payer & holder, world.holder_months, 0)
-    # Until the first choice, on the first of a month, everyone pays by card.
+    # Until the first choice, on a Monday, everyone pays by card.
     residents["instrument"][:] = np.where(payer, CARD, -1)
