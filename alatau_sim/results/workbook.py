@@ -135,7 +135,7 @@ def _theme_sheet(
             sheet.write_string(1, start + offset, name, styles["head"])
     after = first + len(years) * len(scenarios)
     sheet.set_column(first, max(first, after - 1), 15)
-    for column, (heading, width) in enumerate((("Months make a year by", 14), ("Formula", 70)), after):
+    for column, (heading, width) in enumerate((("Months make a year by", 23), ("Formula", 70)), after):
         sheet.set_column(column, column, width)
         sheet.write_string(1, column, heading, styles["head"])
     for row, info in enumerate(infos, 2):
