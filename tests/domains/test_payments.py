@@ -333,7 +333,7 @@ def test_closing_the_digital_tenge_or_crypto_leaves_nobody_in_it():
     opened, _ = run(8, digital_tenge_open=True)  # a Monday is among them
     assert (opened.tables["residents"]["instrument"] == 2).any()
     # A better alternative attracts only into itself.
-    before, after = (s.tables["residents"]["instrument"] for s in (run(2)[0], opened))
+    before, after = (s.tables["residents"]["instrument"] for s in (run(8)[0], opened))
     assert ((before == after) | (after == 2)).all()
 
 
