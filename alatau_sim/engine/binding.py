@@ -111,6 +111,8 @@ def source_of(rule: Rule, argument: str, schema: Schema) -> Source:
         name, over = argument.removeprefix("alternative_"), schema.columns[rule.over]
         if name not in over:
             raise InputError(f"rule {rule.name!r} asks for {argument!r}; {rule.over} have no column {name!r}{did_you_mean(name, over)}")
+        if rule.over == rule.of and name in rule.writes:
+            raise InputError(f"rule {rule.name!r} reads {argument!r}, which it writes in others: the order of the rows would matter")
         return Source(argument, "alternative", (rule.over, name), type_of(over[name]), over[name])
     if argument.startswith("city_"):
         name = argument.removeprefix("city_")

@@ -23,13 +23,14 @@ import platformdirs
 from alatau_sim.engine import randomness
 from alatau_sim.engine.binding import Schema, Source, bind, type_of
 from alatau_sim.engine.rule import Rule
-from alatau_sim.engine.source import draw_number, rule_source
+from alatau_sim.engine.source import IEEE, draw_number, rule_source
 from alatau_sim.errors import InputError
 from alatau_sim.fields import Column
 
-HEADER = "import math\nfrom math import log\nfrom numba import njit, int64, float64, uint64\n"
+HEADER = "import math\nfrom numba import njit, int64, float64, uint64\n"
 _NUMBA = {"int": "int64", "float": "float64", "bool": "boolean"}
 _CAST = {"int": "int64", "float": "float64", "bool": "bool"}
+LARGEST_AMOUNT = 2**53
 _LARGEST = {"float32": 3.4e38, "float64": 1.79e308}
 
 
@@ -46,7 +47,7 @@ class Kernel:
     def plain(self) -> Callable[..., Any]:
         """The loop as Python."""
         names: dict[str, Any] = {
-            "math": math, "log": math.log, "int64": int, "float64": float, "uint64": int,
+            "math": IEEE, "int64": int, "float64": float, "uint64": int,
             "njit": _undecorated, "keyed_uniform": randomness.uniform, "keyed_pair": randomness.pair, "keyed_sampled": randomness.sampled,
             "keyed_gumbel": lambda key, both: -math.log(-math.log(randomness.gumbel_uniform(key, both))),
         }  # fmt: skip
@@ -80,8 +81,10 @@ class Kernel:
             sys.modules[module_name] = module
             try:
                 spec.loader.exec_module(module)
-            except numba.core.errors.NumbaError as error:
-                del sys.modules[module_name]
+            except BaseException as error:
+                del sys.modules[module_name]  # a module that was interrupted half way must not be found again
+                if not isinstance(error, numba.core.errors.NumbaError):
+                    raise
                 reason = next((line.strip() for line in str(error).splitlines() if line.strip() and "Failed in" not in line), "")
                 raise InputError(f"rule {self.rule.name!r} cannot be compiled: {reason}; is every value that it returns of its column's "
                                  "type (whole numbers for integer columns)?") from None
@@ -202,6 +205,9 @@ class _Writer:
             low, high = column.within or (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
             value = f"({value} | 0)"  # refuses a float where a whole number must be
             low, high = int(low), int(high)
+            if column.index:
+                rows = self._take(f"rows_{column.index}", "int64")
+                return [f"{indent}if not (-1 <= {value} < {rows}):", f"{indent}    return i", f"{indent}{out}[i] = {value}"]
         else:
             limit = _LARGEST[column.dtype]
             low, high = column.within or (-limit, limit)
@@ -245,11 +251,19 @@ class _Writer:
         self._take("weight", "int64")
         lines = ["for i in range(lo, hi):", *cells, *("    " + line for line in before)]
         if trailing == 0:
-            return [*lines, f"    grid[{index}] += weight * ({call} | 0)"]
+            return [*lines, f"    v = {call} | 0", *self._add(index, "    ")]
         at = f"{index}, h" if index else "h"
         if self.whole_day:
-            return [*lines, "    for h in range(24):", f"        grid[{at}] += weight * ({call} | 0)"]
-        return [*lines, f"    t = {call}", "    for h in range(len(t)):", f"        grid[{at}] += weight * (t[h] | 0)"]
+            return [*lines, "    for h in range(24):", f"        v = {call} | 0", *self._add(at, "        ")]
+        return [
+            *lines, f"    t = {call}", f"    if len(t) != grid.shape[{len(grid.axes) - 1}]:", "        return i",
+            "    for h in range(len(t)):", "        v = t[h] | 0", *self._add(at, "        "),
+        ]  # fmt: skip
+
+    @staticmethod
+    def _add(at: str, indent: str) -> list[str]:
+        """Add one amount to a cell; amounts beyond what floats hold exactly come from a broken computation."""
+        return [f"{indent}if not (-{LARGEST_AMOUNT} < v < {LARGEST_AMOUNT}):", f"{indent}    return i", f"{indent}grid[{at}] += weight * v"]
 
     def _span_body(self) -> list[str]:
         grid = self.schema.grids[self.rule.into]
@@ -263,9 +277,10 @@ class _Writer:
             "for i in range(lo, hi):", *cells, *("    " + line for line in before),
             f"    start, end, amount = {call}",
             "    hours = 24 if start == 0 and end == 24 else (end - start) % 24",
+            "    v = amount | 0",
             "    for step in range(hours):",
             "        h = (start + step) % 24",
-            f"        grid[{at}] += weight * (amount | 0)",
+            *self._add(at, "        "),
         ]  # fmt: skip
 
     def _choice_body(self) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,16 +100,38 @@ def compose_schema(domains: Sequence[Domain], base: Iterable[tuple[str, tuple[Co
                 raise InputError(f"column {table}.{column.name} points to {column.index!r}, which is no table{hint}")
     return Schema(
         columns=columns,
-        grids={grid.name: grid for domain in domains for grid in domain.grids},
-        city={name: unit for domain in domains for name, unit in domain.city.items()},
+        grids=_named(domains, "grid", lambda domain: {grid.name: grid for grid in domain.grids}),
+        city=_named(domains, "city value", lambda domain: domain.city),
         policy={domain.name: domain.policy for domain in domains if domain.policy is not None},
         world={domain.name: domain.world for domain in domains if domain.world is not None},
     )
 
 
+def _named(domains: Sequence[Domain], what: str, of: Callable[[Domain], Mapping[str, Any]]) -> dict[str, Any]:
+    """The named things of all domains; one declared twice is an error that names both domains."""
+    found: dict[str, Any] = {}
+    owner: dict[str, str] = {}
+    for domain in domains:
+        for name, thing in of(domain).items():
+            if name in owner:
+                raise InputError(f"{what} {name!r} is declared by {owner[name]} and by {domain.name}")
+            owner[name], found[name] = domain.name, thing
+    return found
+
+
+def _once(rules: Sequence[Rule], domain: str) -> dict[str, Rule]:
+    """The rules of a domain by name; two of one name would share their draws and parameters."""
+    names = [rule.name for rule in rules]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"domain {domain!r} has two rules called {twice!r}")
+    return {rule.name: rule for rule in rules}
+
+
 def build_plan(domains: Sequence[Domain], schema: Schema, mode: str) -> tuple[Item, ...]:
     """All items in the order in which a day runs them: closing phases first, then opening ones."""
     items: list[Item] = []
+    _named(domains, "rule", lambda domain: _once(domain.rules, domain.name))
     for domain in domains:
         items += [_rule_item(replace(rule, domain=domain.name), schema, mode) for rule in domain.rules]
         items += [
@@ -127,8 +150,12 @@ def build_plan(domains: Sequence[Domain], schema: Schema, mode: str) -> tuple[It
 
 
 def _rule_item(rule: Rule, schema: Schema, mode: str) -> Item:
-    kernel = build(rule, schema)
-    runner = KernelRunner(kernel, mode)
+    try:
+        kernel = build(rule, schema)
+        runner = KernelRunner(kernel, mode)
+    except InputError as error:
+        place = f"{inspect.getsourcefile(rule.fn)}:{rule.fn.__code__.co_firstlineno}: "
+        raise InputError(f"{'' if '.py:' in str(error) else place}{error}") from None
     reads = tuple(dict.fromkeys([source.reads for source in kernel.sources if source.kind not in ("hour",)]))
     writes = (f"grid:{rule.into}",) if rule.into else tuple(f"{rule.of}.{name}" for name in rule.writes)
     return Item(rule.phase, rule.name, rule.kind, rule.domain, rule.every, reads, writes, runner.run, runner)
@@ -152,15 +179,19 @@ def _derived_item(derived: Derived, domain: str) -> Item:
 
 
 def _check_writers(items: Iterable[Item]) -> None:
-    """Refuse two writers of one column in one phase, naming both. Grids, structure and accounts may be added to by several."""
-    writers: dict[tuple[str, str], Item] = {}
+    """Refuse two writers of one column or city value in one phase, naming both.
+
+    Grids, structure (a table's name) and accounts may be added to by several; so may a column whose writers all say `+` (they add).
+    """
+    writers: dict[tuple[str, str], tuple[Item, bool]] = {}
     for item in items:
         for written in item.writes:
-            if "." not in written or written.startswith(("grid:", "account:")):
+            adds, name = written.startswith("+"), written.removeprefix("+")
+            if name.startswith(("grid:", "account:", "relation:")) or ("." not in name and not name.startswith("city:")):
                 continue
-            before = writers.setdefault((item.phase, written), item)
-            if before is not item:
-                raise InputError(f"{written} has two writers in phase {item.phase!r}: {before.kind} {before.name!r} of {before.domain} and "
+            before, added = writers.setdefault((item.phase, name), (item, adds))
+            if before is not item and not (adds and added):
+                raise InputError(f"{name} has two writers in phase {item.phase!r}: {before.kind} {before.name!r} of {before.domain} and "
                                  f"{item.kind} {item.name!r} of {item.domain}; each state has one")
 
 

@@ -40,7 +40,7 @@ def keyed_pair(who, other):
 
 @njit(inline="always")
 def keyed_gumbel(key, both):
-    return -log(-log((float64(keyed_mix(both ^ key) >> uint64(11)) + 0.5) * 1.1102230246251565e-16))
+    return -math.log(-math.log((float64(keyed_mix(both ^ key) >> uint64(11)) + 0.5) * 1.1102230246251565e-16))
 
 
 @njit(inline="always")

@@ -33,7 +33,7 @@ class KernelRunner:
     def key(self, sim: Any) -> int:
         """The day's key of the rule's draws; a taste that lasts has one key for ever."""
         lasting = self.rule.kind == "choice" and not self.rule.fresh
-        return stream_key(sim.seed, sim.replicate, self.rule.name, -1 if lasting else sim.clock.day)
+        return stream_key(sim.seed, sim.replicate, f"rule/{self.rule.name}", -1 if lasting else sim.clock.day)
 
     def arguments(self, sim: Any, *, plain: bool = False) -> list[Any]:
         """What the loop takes after (lo, hi, key), in order; numbers are plain Python numbers."""
@@ -54,6 +54,8 @@ class KernelRunner:
             return sim.weight
         if name.startswith("own_"):
             return table[name[4:]]
+        if name.startswith("rows_"):
+            return sim.tables[name[5:]].n
         if name.startswith("alternative_"):
             return sim.tables[rule.over][name[12:]]
         if name.startswith("param_"):
@@ -73,7 +75,19 @@ class KernelRunner:
         if self.plain is not None:
             self._run_both(sim, n, given)
             return
-        self._check(sim, self._blocks(sim, n, given))
+        try:
+            self._check(sim, self._blocks(sim, n, given))
+        except ZeroDivisionError:
+            raise RunError(f"rule {self.rule.name!r} on {sim.clock.date}: division by zero for {self._divides_by_zero(sim, n)}") from None
+
+    def _divides_by_zero(self, sim: Any, n: int) -> str:
+        """The first row for which the Python function divides by zero, and what it sees."""
+        for row in range(n):
+            try:
+                self.explain(sim, row)
+            except ZeroDivisionError:
+                return f"{self.rule.of} {sim.tables[self.rule.of].id[row]}"
+        return f"one of the {self.rule.of}"
 
     def _blocks(self, sim: Any, n: int, given: list[Any]) -> int:
         if isinstance(self.loop, FunctionType):
@@ -190,8 +204,9 @@ def run_relation(relation: Relation, sim: Any) -> None:
         return
     neighbours = np.full((table.n, relation.degree), -1, np.int32)
     members = np.flatnonzero(group >= 0)
+    key = stream_key(sim.seed, 0, f"relation/{relation.name}", -1)
     for slot in range(relation.degree):
-        order = members[order_within(group[members], hash_array(stream_key(sim.seed, 0, relation.name, -1), table.id[members], slot))]
+        order = members[order_within(group[members], hash_array(key, table.id[members], slot))]
         following = np.roll(order, -1)
         first = np.ones(len(order), bool)
         first[1:] = group[order][1:] != group[order][:-1]
@@ -208,9 +223,13 @@ def run_derived(derived: Derived, sim: Any) -> None:
     by = sim.relations[derived.by] if derived.by in sim.relations else source[derived.by]
     take = source[derived.where] if derived.where else np.ones(source.n, bool)
     out = target[derived.name]
-    values: Any = np.ones(source.n, np.int64) if derived.how == "count" else source[derived.column]
-    if derived.equals is not None:
-        values = values == derived.equals
+    if derived.how == "count":
+        take = take & (source[derived.column] == derived.equals) if derived.equals is not None else take
+        values: Any = np.ones(source.n, np.int64)
+    else:
+        values = source[derived.column] if derived.equals is None else source[derived.column] == derived.equals
+    if derived.how == "any":
+        values = values != 0
     if derived.how in ("min", "max"):
         out[:] = group_extremes(values, by, target.n, take, 1 if derived.how == "max" else -1, derived.empty)
         return
@@ -221,6 +240,9 @@ def run_derived(derived: Derived, sim: Any) -> None:
     if values.dtype.kind == "f":
         quantum = derived.quantum
         values = np.rint(values.astype(np.float64) / quantum)
+        if len(values) and np.abs(values).sum() >= 2.0**62:
+            raise RunError(f"derived column {derived.table}.{derived.name}: the sum of {derived.column} in units of {quantum:g} is too "
+                           "large for whole numbers; declare a larger quantum")
     total, count = group_sums(values.astype(np.int64), by, target.n, take)
     if derived.how == "any":
         out[:] = total > 0

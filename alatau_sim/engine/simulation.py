@@ -20,8 +20,10 @@ from alatau_sim.engine.ledger import Ledger
 from alatau_sim.engine.plan import CLOSING, OPENING, Item, build_plan, compose_schema
 from alatau_sim.engine.randomness import stream_key, stream_word, uniform, uniform_array
 from alatau_sim.engine.tables import Tables
-from alatau_sim.errors import RunError, did_you_mean
+from alatau_sim.errors import InputError, RunError, did_you_mean
 from alatau_sim.fields import Column, Section
+
+MODES = ("compiled", "plain", "objects", "both")
 
 
 class Observer(Protocol):
@@ -66,6 +68,8 @@ class Simulation:
         columns: Sequence[tuple[str, tuple[Column, ...]]] = (),
         events: Sequence[tuple[int, Callable[[Any], None]]] = (),
     ) -> None:
+        if kernels not in MODES:
+            raise InputError(f"kernels is {kernels!r}; it must be one of {', '.join(MODES)}{did_you_mean(kernels, MODES)}")
         self.domains = tuple(domains)
         self.seed, self.replicate, self.weight, self.mode = seed, replicate, weight, kernels
         self.population = population

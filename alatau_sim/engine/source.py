@@ -1,4 +1,8 @@
-"""A rule's own source as the text of a kernel module: checked for the subset of Python on which Python and numba agree bit for bit."""
+"""A rule's own source as the text of a kernel module: checked for the subset of Python on which Python and numba agree bit for bit.
+
+Where Python's math raises, compiled code follows IEEE 754 (exp(800) is infinite, log(0) is −infinity, sqrt(−1) is no number), and so
+does the plain loop (`IEEE`). Whole numbers beyond 63 bits wrap around when compiled and grow in Python: kernels `both` finds them.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,34 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, SimpleNamespace
 from typing import Any
 
 from alatau_sim.engine.rule import Rule
 from alatau_sim.errors import InputError
+
+
+def _ieee(fn: Callable[[float], float], where: Callable[[float], float]) -> Callable[[float], float]:
+    """A math function that gives what IEEE 754 says (`where`) instead of raising."""
+
+    def call(x: float) -> float:
+        try:
+            return fn(x)
+        except (ValueError, OverflowError):
+            return where(x)
+
+    return call
+
+
+IEEE = SimpleNamespace(
+    exp=_ieee(math.exp, lambda x: math.inf),
+    log=_ieee(math.log, lambda x: -math.inf if x == 0 else math.nan),
+    log1p=_ieee(math.log1p, lambda x: -math.inf if x == -1 else math.nan),
+    sqrt=_ieee(math.sqrt, lambda x: math.nan),
+    sin=_ieee(math.sin, lambda x: math.nan),
+    tanh=math.tanh, erf=math.erf, floor=math.floor, ceil=math.ceil, inf=math.inf, nan=math.nan, pi=math.pi, e=math.e,
+)  # fmt: skip
+"""What `math` is in the plain loop."""
 
 MATH = frozenset({"exp", "log", "log1p", "sqrt", "sin", "tanh", "erf", "floor", "ceil"})
 RESERVED = frozenset({"kernel", "njit", "int64", "float64", "uint64"})
@@ -42,10 +69,24 @@ def rule_source(rule: Rule, late: Mapping[str, str], given: Sequence[str]) -> tu
     taken = sorted(stored & (set(given) - set(inspect.signature(rule.fn).parameters)))
     if taken:
         raise InputError(f"rule {rule.name!r}: the engine uses the name {taken[0]!r}; call the variable something else")
+    _check_returns(function, rule)
     _compute_late(function, {name: ast.parse(text, mode="eval").body for name, text in late.items()}, stored)
     function.args.args = [ast.arg(name) for name in given]
     ast.fix_missing_locations(function)
     return "\n\n".join(collected.values()), ast.unparse(function)
+
+
+def _check_returns(function: ast.FunctionDef, rule: Rule) -> None:
+    """Refuse a rule that returns another number of values than it writes, as far as that is seen in its text."""
+    wanted = len(rule.writes) if rule.kind == "rule" else 3 if rule.kind == "span" else 1
+    for part in ast.walk(function):
+        if isinstance(part, ast.Return):
+            values = len(part.value.elts) if isinstance(part.value, ast.Tuple) else 1
+            named = isinstance(part.value, ast.Name | ast.Call | ast.IfExp)  # what is behind a name is seen when it runs
+            if values != wanted and not (named and wanted > 1) and not (rule.kind == "tally" and values > 1):
+                what = ", ".join(rule.writes) or ("from hour, to hour, amount" if rule.kind == "span" else "one value")
+                raise InputError(f"{inspect.getsourcefile(rule.fn)}:{part.lineno}: rule {rule.name!r} returns {values} "
+                                 f"value{'s' if values > 1 else ''} for {wanted} ({what})")
 
 
 def draw_number(draw: str) -> int:
@@ -108,6 +149,8 @@ def _checked(
             owner = known.get(part.value.id) if isinstance(part.value, ast.Name) else None
             if owner is not math or (part.attr not in MATH and part.attr not in ("inf", "pi", "e")):
                 raise refuse(part, f"{ast.unparse(part)!r} is not allowed; math has {', '.join(sorted(MATH))}")
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "round" and len(part.args) > 1:
+            raise refuse(part, "round with a number of digits differs between Python and numba; round to whole numbers")
         if isinstance(part, ast.Name) and part.id not in local and part.id not in BUILTINS:
             _collect(part.id, known.get(part.id), rule, collected, objects, partial(refuse, part))
     return node
@@ -130,7 +173,7 @@ def _collect(
     if builtin and getattr(math, builtin, None) is value:
         if builtin not in MATH:
             raise refuse(f"math.{builtin} may differ between Python and numba; allowed: {', '.join(sorted(MATH))}")
-        collected[name] = f"from math import {builtin} as {name}"
+        collected[name] = f"{name} = math.{builtin}"
     elif isinstance(value, FunctionType):
         helper = _checked(_tree(value, rule), value, rule, collected, objects)
         helper.name = name

@@ -77,7 +77,7 @@ def _town(people: int, kernels: str) -> Simulation:
 def _hand_written() -> Callable[..., None]:
     """The loop a programmer would write in numba for this one rule."""
     names: dict[str, Any] = {}
-    exec("from math import log\nfrom numba import njit, int64, float64, uint64\n" + COMPILED_SOURCE, names)
+    exec("import math\nfrom numba import njit, int64, float64, uint64\n" + COMPILED_SOURCE, names)
     draw = names["keyed_uniform"]
 
     @nb.njit(nogil=True)

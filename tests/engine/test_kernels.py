@@ -12,7 +12,7 @@ from toy import TOY, assert_same, columns, simulate
 from alatau_sim.engine import kernel
 from alatau_sim.engine.domain import Domain
 from alatau_sim.engine.plan import build_plan, compose_schema
-from alatau_sim.engine.rule import choice, rule, tally
+from alatau_sim.engine.rule import choice, rule, settlement, tally
 from alatau_sim.engine.source import MATH
 from alatau_sim.errors import InputError, RunError
 from alatau_sim.fields import Column, param
@@ -244,3 +244,126 @@ def test_an_edited_rule_helper_or_constant_takes_effect_and_an_edited_docstring_
         modules = {path.name for path in kernel.cache_folder().glob("alatau_kernel_grow_*.py")}
     assert results == [2, 4, 10, 18, 18]  # a step closes one day and opens the next: the rule has run twice
     assert len(modules) == 4
+
+
+def _two_digits(age):
+    return int(round(age * 0.5, 2))
+
+
+def log(x):
+    """A helper with the name of a function that the engine's own text uses."""
+    return x + 1
+
+
+def test_where_python_raises_both_follow_ieee():
+    """1 / (1 + exp(800)) is 0 in compiled code, and so it is in the plain loop."""
+
+    @rule(of="people", writes="trust", every="1 day")
+    def far(trust, age):
+        return 1.0 / (1.0 + math.exp(age * 100.0))
+
+    domain = Domain("toy", policy=TOY.policy, columns=TOY.columns, rules=(far,), fill=TOY.fill)
+    one, other = (columns(simulate(PEOPLE, days=1, domain=domain, kernels=mode)) for mode in ("compiled", "plain"))
+    assert_same(one, other)
+    assert (one["trust"][one["age"] > 10] == 0).all()
+
+
+def test_round_to_digits_is_refused():
+    with pytest.raises(InputError, match="round with a number of digits"):
+        plan_of(rule(of="people", writes="age", every="1 day")(_two_digits))
+
+
+def test_a_helper_may_be_called_like_a_function_of_the_engine():
+    @choice(of="people", over="places", writes="place", every="1 day")
+    def move_up(age, alternative_quality):
+        return log(alternative_quality)
+
+    domain = Domain("toy", policy=TOY.policy, columns=TOY.columns, rules=(move_up,), fill=TOY.fill)
+    one, other = (columns(simulate(PEOPLE, days=1, domain=domain, kernels=mode)) for mode in ("compiled", "plain"))
+    assert_same(one, other)
+    assert len(np.unique(one["place"])) > 3
+
+
+def test_amounts_that_fit_no_cell_stop_the_run():
+    @tally(of="people", into="there", cell=("place",))
+    def too_many(age):
+        return (1, 2, 3)
+
+    domain = Domain("toy", policy=TOY.policy, columns=TOY.columns, grids=TOY.grids, rules=(too_many,), fill=TOY.fill)
+    for mode in ("compiled", "plain"):
+        with pytest.raises(RunError, match="'too_many' on 2026-01-20"):
+            simulate(PEOPLE, days=1, domain=domain, kernels=mode)
+
+
+def test_a_row_that_is_not_there_cannot_be_pointed_to():
+    @rule(of="people", writes="place", every="1 day")
+    def wander(place):
+        return place + 1000
+
+    domain = Domain("toy", policy=TOY.policy, columns=TOY.columns, rules=(wander,), fill=TOY.fill)
+    for mode in ("compiled", "plain", "objects"):
+        with pytest.raises(RunError, match="'wander' on 2026-01-20: people 10 got"):
+            simulate(PEOPLE, days=1, domain=domain, kernels=mode)
+
+
+def test_a_choice_may_not_read_what_it_writes_in_others():
+    @choice(of="people", over="people", writes="friend", every="1 day")
+    def copy_friend(age, alternative_friend):
+        return 1.0 * alternative_friend
+
+    with pytest.raises(InputError, match="which it writes in others"):
+        plan_of(copy_friend)
+
+
+def test_the_number_of_values_is_told_with_its_line():
+    @rule(of="people", writes="age", every="1 day")
+    def two(age):
+        return age, 1
+
+    with pytest.raises(InputError, match=r"test_kernels.py:\d+: rule 'two' returns 2 values for 1 \(age\)"):
+        plan_of(two)
+
+
+def test_division_by_zero_names_rule_and_row():
+    @rule(of="people", writes="age", every="1 day")
+    def divide(age):
+        return age // abs(age - 20)
+
+    domain = Domain("toy", policy=TOY.policy, columns=TOY.columns, rules=(divide,), fill=TOY.fill)
+    for mode in ("compiled", "plain"):
+        with pytest.raises(RunError, match="'divide' on 2026-01-20: division by zero for people 20"):
+            simulate(PEOPLE, days=1, domain=domain, kernels=mode)
+
+
+def test_names_are_declared_once():
+    def same(age):
+        return age
+
+    twice = rule(of="people", writes="age", every="1 day")(same)
+    with pytest.raises(InputError, match="two rules called 'same'"):
+        plan_of(twice, twice)
+    with pytest.raises(InputError, match="kernels is 'objekts'; it must be one of .*did you mean 'objects'"):
+        simulate(PEOPLE, days=0, kernels="objekts")
+    two = [Domain(name, city={"heat": "C"}) for name in ("a", "b")]
+    with pytest.raises(InputError, match="city value 'heat' is declared by a and by b"):
+        compose_schema(two)
+
+
+def test_adders_of_a_column_may_be_several_a_writer_only_one():
+    adders = [settlement(phase="account", writes=("+people.age",))(fn) for fn in (_settle_a, _settle_b)]
+    plan_of(settlements=tuple(adders))
+    writer = settlement(phase="account", writes=("people.age",))(_settle_c)
+    with pytest.raises(InputError, match="people.age has two writers in phase 'account'"):
+        plan_of(settlements=(*adders, writer))
+
+
+def _settle_a(sim):
+    pass
+
+
+def _settle_b(sim):
+    pass
+
+
+def _settle_c(sim):
+    pass

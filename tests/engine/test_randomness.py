@@ -7,7 +7,7 @@ from alatau_sim.engine import randomness as r
 
 def test_scalar_array_and_compiled_draws_are_the_same():
     names = {}
-    exec("from math import log\nfrom numba import njit, int64, float64, uint64\n" + r.COMPILED_SOURCE, names)
+    exec("import math\nfrom numba import njit, int64, float64, uint64\n" + r.COMPILED_SOURCE, names)
     uniform = names["keyed_uniform"]
     key, ids = r.stream_key(7, 2, "a stream", 20_000), np.array([0, 1, 2**62, 123_456_789_012_345], np.int64)
     for k in (0, 1, 8):
