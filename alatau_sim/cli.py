@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -184,6 +185,23 @@ def zones(
     say(report.text().rstrip())
     if not report.fit:
         raise InputError(f"{map_file}: the map cannot be used as it is; the report says why")
+
+
+@app.command(rich_help_panel=LOOK)
+def gtfs(
+    feed: Annotated[Path, typer.Argument(metavar="FEED", help="GTFS feed of public transport: a zip, or a folder with its files.")],
+    date: Annotated[datetime, typer.Option("--date", metavar="DATE", formats=["%Y-%m-%d"], help="Service day, such as 2026-09-01.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the feed, with its times filled in, to this zip.")] = None,
+    force: Force = False,
+) -> None:
+    """Report a GTFS feed on a date: routes, trips, stops, service hours, headways, vehicles, and what was skipped and why."""
+    from alatau_sim.city.gtfs import gtfs_report, read_gtfs, write_gtfs
+
+    found = read_gtfs(feed)
+    say(gtfs_report(found, date.date()).text())
+    if out is not None:
+        write_gtfs(found, out, force=force)
+        say(f"\nFeed written to {out}")
 
 
 @app.command(rich_help_panel=LOOK)
