@@ -15,7 +15,9 @@ from typing import Any
 
 import holidays
 import mesa
+import numpy as np
 
+from alatau_sim.city.words import LAND_USES
 from alatau_sim.city.zones import ZONE_COLUMNS, ZoneTable
 from alatau_sim.engine.clock import DAY_S, day_number
 from alatau_sim.engine.domain import Composition, Domain, compose
@@ -24,6 +26,7 @@ from alatau_sim.engine.population import ColumnAgentSet, Row
 from alatau_sim.engine.simulation import Observer, Simulation
 from alatau_sim.errors import InputError, did_you_mean
 from alatau_sim.extensions import domains_with
+from alatau_sim.fields import ResultField
 from alatau_sim.results.kpis import Kpi, ResultTable
 from alatau_sim.scenario.events import apply_set, timeline
 from alatau_sim.scenario.specs import EventSpec, Names, RezoneSpec, Scenario, Settings
@@ -62,9 +65,30 @@ def fill_zones(sim: Simulation, city: City) -> None:
     sim.names["zones"] = city.zones.zone
 
 
+def _zoning_of_year(sim: Simulation) -> dict[str, Any]:
+    """What zoning allows in each zone as the year ends, after the rezonings so far."""
+    zones = sim.tables["zones"]
+    rows = np.flatnonzero(~zones["outside"])
+    return {"zone": rows, **{field.name: zones[field.name][rows].copy() for field in ZONING.fields[1:]}}
+
+
+ZONING = ResultTable(
+    "zones_zoning_year", "year",
+    (
+        ResultField("zone", "category", "", "zone"),
+        ResultField("land_use", "category", "", "land use", LAND_USES),
+        ResultField("floor_area_ratio", "float64", "m2/m2", "permitted floor space over the zone's area"),
+        ResultField("coverage", "float64", "share", "built share of the zone's area"),
+        ResultField("dwellings_planned", "int64", "dwellings", "dwellings at full build-out, including the existing"),
+        ResultField("area_m2", "int64", "m2", "area"),
+    ),
+    _zoning_of_year, "what zoning allows in each zone, with the rezonings up to the year's end", "zoning",
+)  # fmt: skip
+
+
 def composed(rule_files: Sequence[str | Path] = (), plugins: Sequence[str] = ()) -> tuple[Domain, ...]:
     """The list that composes everything: schema, tables, rules and processes, in the order in which rules run within a phase."""
-    zoning = Domain("zoning", columns={"zones": ZONE_COLUMNS}, fill=(fill_zones,))
+    zoning = Domain("zoning", columns={"zones": ZONE_COLUMNS}, fill=(fill_zones,), tables=(ZONING,))
     return (zoning, *domains_with(rule_files, plugins))
 
 

@@ -58,15 +58,15 @@ class Inputs:
 
     def load_all(self, paths: Sequence[str | Path]) -> list[Any]:
         """The scenarios of several files; all that is wrong in any of them is told at once."""
-        return _all(self.load, paths)
+        return each_of(self.load, paths)
 
     def check_all(self, paths: Sequence[str | Path]) -> tuple[list[Any], list[tuple[str, ...]]]:
         """The scenarios of several files and the notes on each, checked with the files that they point to."""
         scenarios = self.load_all(paths)
-        return scenarios, _all(self.check, scenarios)
+        return scenarios, each_of(self.check, scenarios)
 
 
-def _all(do: Callable[[Any], Any], things: Sequence[Any]) -> list[Any]:
+def each_of(do: Callable[[Any], Any], things: Sequence[Any]) -> list[Any]:
     """What `do` makes of each; what is wrong with any of them is told at once, each thing once."""
     made, wrong = [], []
     for thing in things:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from alatau_sim.errors import InputError, StudyError
-from alatau_sim.study.inputs import Inputs
+from alatau_sim.study.inputs import Inputs, each_of
 from alatau_sim.study.pool import Interrupt, in_this_process, in_workers
 from alatau_sim.study.progress import Screen, Watcher
-from alatau_sim.study.worker import Job, Outcome, run_hash
+from alatau_sim.study.worker import Job, Outcome, rule_texts, run_hash
 
 PROBE_BYTES = 1_000_000  # a disk that cannot take this takes no study
 
@@ -80,8 +80,10 @@ def run_study(
         kept, todo = ([], jobs) if force else _sort(jobs, watcher)
         if not todo:
             return StudyResult(folder, tuple(kept), tuple(path for path in _made(folder) if path.exists()))
-        for scenario in {job.scenario.name: job.scenario for job in todo}.values():
-            inputs.check(scenario)
+        fresh = list({job.scenario.name: job.scenario for job in todo}.values())
+        for scenario, notes in zip(fresh, each_of(inputs.check, fresh), strict=True):
+            for note in notes:
+                watcher.note(f"{scenario.name}: {note}")
         _check_writable(folder)
         interrupt = stack.enter_context(Interrupt(watcher))
         done = _do(todo, workers, inputs, model, watcher, interrupt)
@@ -99,16 +101,17 @@ def plan_jobs(
 ) -> list[Job]:
     """The runs of a study: each world and replicate of each scenario; pairs that are compared come next to each other."""
     jobs = []
+    rules = rule_texts(inputs)
     counts = [
         (scenario, replicates if replicates is not None else scenario.run.replicates,
-         worlds if worlds is not None else scenario.run.worlds, run_hash(scenario, inputs))
+         worlds if worlds is not None else scenario.run.worlds, run_hash(scenario, rules))
         for scenario in scenarios
     ]
     for world in range(max(count for _, _, count, _ in counts) + 1):
         for replicate in range(max(count for _, count, _, _ in counts)):
             for scenario, most_replicates, most_worlds, digest in counts:
                 if world <= most_worlds and replicate < most_replicates:
-                    jobs.append(Job(scenario, world, replicate, out, digest, inputs, model=model))
+                    jobs.append(Job(scenario, world, replicate, out, digest, inputs, rules, model=model))
     return jobs
 
 
@@ -172,11 +175,17 @@ def _check_writable(folder: Path) -> None:
     """Refuse a folder that cannot be made or written to, or a disk that is full, before anything is computed."""
     from alatau_sim.results.files import replacing, writing
 
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     probe = folder / "probe"
-    with replacing(probe) as aside:
-        aside.write_bytes(bytes(PROBE_BYTES))
+    try:
+        with replacing(probe) as aside:
+            aside.write_bytes(bytes(PROBE_BYTES))
+    except InputError:
+        for made in missing:  # nothing is left behind of a study that cannot be written
+            made.rmdir()
+        raise
     probe.unlink()
 
 
