@@ -9,7 +9,7 @@ import math
 import platform
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -110,14 +110,14 @@ def new_manifest(
     wall_s: float,
     status: Status = "complete",
     inputs: Mapping[str, str] | None = None,
-    rules: Mapping[str, str] | None = None,
+    rules: Sequence[Mapping[str, str]] = (),
     stage: str = "",
     error: BaseException | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """A manifest, as JSON will hold it.
 
-    `hash` is the resolved scenario's, `inputs` and `rules` map base names of input files and names of rules to SHA-256;
+    `hash` is the resolved scenario's, `inputs` maps base names of input files to SHA-256, `rules` lists rule files and plug-ins;
     `stage` and `error` say where and why a run failed; `more` adds keys of one's own.
     """
     manifest = {
@@ -132,7 +132,7 @@ def new_manifest(
         "seed": seed,
         "kernels": kernels,
         "inputs": inputs or {},
-        "rules": rules or {},
+        "rules": list(rules),
         "resolved": resolved,
         "versions": versions(),
         "rows": dict(recorded.rows),

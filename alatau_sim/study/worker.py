@@ -6,12 +6,13 @@ It knows of the model only what it calls: build, observe, step, close.
 from __future__ import annotations
 
 import hashlib
+import json
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -32,7 +33,8 @@ Report = Callable[[str, str, int, Any], None]
 class Job:
     """One run to be done: scenario, world and replicate, and the folder that it is written to.
 
-    `hash` is that of everything that decides the result besides world and replicate; `model` replaces `CityModel`, if given.
+    `hash` is that of everything that decides the result besides world and replicate, `rules` what `rule_texts` has read for it;
+    `model` replaces `CityModel`, if given.
     """
 
     scenario: Any
@@ -41,6 +43,7 @@ class Job:
     out: Path
     hash: str
     inputs: Inputs = field(default_factory=Inputs)
+    rules: tuple[dict[str, str], ...] = ()
     threads: int | None = None
     model: Callable[..., Any] | None = None
 
@@ -69,30 +72,34 @@ class _Stopped(Exception):
     """The user has asked to stop; the day that was open has been finished."""
 
 
-def run_hash(scenario: Any, inputs: Inputs) -> str:
-    """The scenario's hash, together with the texts of rule files and the names and versions of plug-ins."""
-    if not inputs.rule_files and not inputs.plugins:
+def run_hash(scenario: Any, rules: Sequence[dict[str, str]]) -> str:
+    """The scenario's hash, together with `rule_texts`: in their order, because a later rule takes an earlier one's place."""
+    if not rules:
         return str(scenario.hash)
-    digest = hashlib.sha256(str(scenario.hash).encode())
-    for text in rule_texts(inputs).values():
-        digest.update(text.encode())
-    return digest.hexdigest()
+    told = [{key: value for key, value in rule.items() if key != "text"} for rule in rules]
+    return hashlib.sha256(json.dumps([scenario.hash, told], sort_keys=True).encode()).hexdigest()
 
 
-def rule_texts(inputs: Inputs) -> dict[str, str]:
-    """The SHA-256 of each rule file by its base name, and the version of each plug-in by its name."""
+def rule_texts(inputs: Inputs) -> tuple[dict[str, str], ...]:
+    """What was named on the command line, in that order: file, sha256 and text of each rule file; name and version of each plug-in.
+
+    Files by their names without folders; two of one name are told apart by their place.
+    """
     from importlib.metadata import entry_points
 
-    texts = {}
+    found = []
     for file in inputs.rule_files:
         try:
-            texts[Path(file).name] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+            content = Path(file).read_bytes()
         except OSError as error:
             raise InputError(f"{file}: cannot be read: {error.strerror or error}") from error
+        # a file in another encoding than Python's default is kept readable; its hash is that of the bytes
+        text = content.decode("utf-8", errors="replace")
+        found.append({"file": Path(file).name, "sha256": hashlib.sha256(content).hexdigest(), "text": text})
     for name in inputs.plugins:
-        found = next(iter(entry_points(group="alatau_sim.plugins", name=name)), None)
-        texts[name] = found.dist.version if found is not None and found.dist is not None else ""
-    return texts
+        entry = next(iter(entry_points(group="alatau_sim.plugins", name=name)), None)
+        found.append({"plugin": name, "version": entry.dist.version if entry is not None and entry.dist is not None else ""})
+    return tuple(found)
 
 
 def run_one(job: Job, report: Report, stopping: Callable[[], bool]) -> Outcome:
@@ -146,6 +153,10 @@ class _Run:
 
     def _build(self) -> Any:
         job = self.job
+        now = rule_texts(job.inputs)
+        if now != job.rules:
+            changed = [rule.get("file") or rule["plugin"] for rule in now if rule not in job.rules]
+            raise InputError(f"{', '.join(changed)}: changed while the study was running; run it again")
         return (job.model or _city_model())(job.scenario, world=job.world, replicate=job.replicate, threads=job.threads,
                                             rule_files=job.inputs.rule_files, plugins=job.inputs.plugins)
 
@@ -170,7 +181,7 @@ class _Run:
         write_manifest(job.out, new_manifest(
             scenario=scenario.name, world=job.world, replicate=job.replicate, hash=job.hash, resolved=scenario.resolved(),
             recorded=recorded, seed=scenario.run.seed, kernels=scenario.run.kernels, wall_s=time.monotonic() - self.began,
-            status=status, inputs={file.path.name: file.sha256 for file in scenario.files()}, rules=rule_texts(job.inputs),
+            status=status, inputs={file.path.name: file.sha256 for file in scenario.files()}, rules=job.rules,
             stage="" if status == "complete" else self.stage, error=error, more={"days": self.done},
         ))
 

@@ -108,7 +108,7 @@ def record(
         resolved = {"title": f"=Title of {scenario}", "run": {"start": start, "end": end}, "map": {"file": "/home/someone/zones.geojson"}}
         write_manifest(out, new_manifest(
             scenario=scenario, world=world, replicate=replicate, hash="h" * 64, resolved=resolved, recorded=recorded, seed=1,
-            kernels="compiled", wall_s=1.25, inputs={"/home/someone/zones.geojson": "ab"}, rules={"change_wallet": "cd"},
+            kernels="compiled", wall_s=1.25, inputs={"/home/someone/zones.geojson": "ab"}, rules=[{"file": "wallet.py", "text": "a = 1"}],
         ))
     return recorded
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import signal
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from fake_study import FakeInputs, FakeModel, Heard
 
 from alatau_sim.errors import InputError
 from alatau_sim.results.manifest import is_whole, read_manifest
-from alatau_sim.study.run import StudyResult, run_study
-from alatau_sim.study.worker import Outcome, run_hash
+from alatau_sim.study.run import StudyResult, plan_jobs, run_study
+from alatau_sim.study.worker import Outcome, rule_texts, run_hash, run_one
 
 
 def scenario(folder: Path, name: str, days: int = 40, trouble: str = "") -> Path:
@@ -23,7 +24,7 @@ def scenario(folder: Path, name: str, days: int = 40, trouble: str = "") -> Path
 
 def study(paths, out, **more) -> tuple[StudyResult, Heard]:
     heard = Heard()
-    result = run_study(paths, out, inputs=FakeInputs(), model=FakeModel, progress=heard, **{"workers": 1, **more})
+    result = run_study(paths, out, model=FakeModel, progress=heard, **{"workers": 1, "inputs": FakeInputs(), **more})
     return result, heard
 
 
@@ -182,14 +183,42 @@ def test_a_disk_that_fills_up_ends_the_study_with_one_message(tmp_path, monkeypa
     assert not is_whole(tmp_path / "out", "a", 0, 0, FakeInputs().load(tmp_path / "a.txt").hash)
 
 
-def test_a_rule_file_is_part_of_the_hash(tmp_path):
-    path = tmp_path / "rules.py"
+def rule_file(folder, text, name="rules.py"):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(text, encoding="utf-8")
+    return str(folder / name)
+
+
+def test_rule_files_and_their_order_are_part_of_the_hash_and_folders_are_not(tmp_path):
     loaded = FakeInputs().load(scenario(tmp_path, "a"))
-    path.write_text("a = 1", encoding="utf-8")
-    one = run_hash(loaded, FakeInputs(rule_files=(str(path),)))
-    path.write_text("a = 2", encoding="utf-8")
-    two = run_hash(loaded, FakeInputs(rule_files=(str(path),)))
-    assert len({one, two, run_hash(loaded, FakeInputs())}) == 3
+
+    def digest(*files):
+        return run_hash(loaded, rule_texts(FakeInputs(rule_files=files)))
+
+    one, two = rule_file(tmp_path / "one", "a = 1"), rule_file(tmp_path / "two", "a = 2")
+    other = rule_file(tmp_path / "one", "a = 1", "other.py")
+    kinds = [digest(), digest(one), digest(two), digest(one, two), digest(two, one), digest(two, two), digest(other)]
+    assert len(set(kinds)) == len(kinds)
+    assert kinds[0] == loaded.hash
+    assert digest(one) == digest(rule_file(tmp_path / "three", "a = 1"))
+
+
+def test_the_manifest_keeps_the_text_of_rule_files(tmp_path):
+    files = [rule_file(tmp_path / "one", "a = 1\n"), rule_file(tmp_path / "two", "# Жетыген\n")]
+    study([scenario(tmp_path, "a")], tmp_path / "out", inputs=FakeInputs(rule_files=tuple(files)))
+    kept = read_manifest(tmp_path / "out", "a", 0, 0)["rules"]
+    assert [(rule["file"], rule["text"]) for rule in kept] == [("rules.py", "a = 1\n"), ("rules.py", "# Жетыген\n")]
+    assert [rule["sha256"] for rule in kept] == [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
+
+
+def test_a_rule_file_that_changes_while_the_study_runs_stops_it(tmp_path):
+    file = rule_file(tmp_path, "a = 1")
+    inputs = FakeInputs(rule_files=(file,))
+    job = plan_jobs([inputs.load(scenario(tmp_path, "a"))], tmp_path / "out", inputs, 1, 0, FakeModel)[0]
+    rule_file(tmp_path, "a = 2")
+    outcome = run_one(job, lambda *told: None, lambda: False)
+    assert (outcome.how, outcome.wrong_input) == ("failed", True)
+    assert outcome.message.startswith("rules.py: changed while the study was running")
 
 
 def test_exit_codes():
