@@ -17,7 +17,7 @@ from alatau_sim.errors import InputError, RunError, StudyError
 from alatau_sim.study.guard import guarded
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("run", "check", "show", "schema", "new", "plan", "zones", "rules", "follow", "compare", "query", "bench")
+COMMANDS = ("run", "check", "show", "schema", "new", "plan", "zones", "gtfs", "rules", "follow", "compare", "query", "bench")
 
 
 @pytest.fixture(autouse=True)

@@ -264,7 +264,7 @@ class Feed:
             ("services that never run on any day, with their trips", idle),
             ("routes without trips", self.routes["id"][~served]),
         ]
-        return [f"{len(ids)} {what}: {listed(ids)}" for what, ids in found if len(ids)]
+        return [f"{what} ({len(ids)}): {listed(ids)}" for what, ids in found if len(ids)]
 
 
 def listed(names: Sequence[Any] | np.ndarray) -> str:

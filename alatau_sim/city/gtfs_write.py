@@ -8,6 +8,7 @@ import io
 import os
 import zipfile
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from alatau_sim.errors import InputError
 from alatau_sim.results.files import replacing
 
 OPTIONAL = ("calendar", "calendar_dates", "frequencies")
+CHUNK = 500  # rows at a time
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -42,7 +44,8 @@ def _text(feed: Feed, name: str) -> str:
     written = [column for column in FILES[name] if column.needed or column.default is None or not _all_default(table[column.name], column)]
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([column.gtfs for column in written])
-    writer.writerows(zip(*(_cells(feed, table[column.name], column) for column in written), strict=True))
+    for row in range(0, table.n, CHUNK):
+        writer.writerows(zip(*(_cells(feed, table[column.name][row : row + CHUNK], column) for column in written), strict=True))
     return text.getvalue()
 
 
@@ -66,6 +69,6 @@ def _number(value: float) -> str:
 WORDS: dict[str, Callable[..., str]] = {
     "int": lambda value: "" if value < 0 else str(value),
     "float": _number,
-    "time": lambda value: "" if value == NO_TIME else clock(value),
+    "time": cache(lambda value: "" if value == NO_TIME else clock(value)),
     "date": lambda value: (EPOCH + dt.timedelta(days=value)).strftime("%Y%m%d"),
 }

@@ -225,8 +225,8 @@ def test_what_never_runs_is_listed_with_its_reason(tmp_path):
     report = gtfs_report(feed, MONDAY)
     assert report.trips == 3
     assert list(report.skipped) == [
-        "1 trips without any stop time: E", "1 trips with one stop only: O",
-        "1 services that never run on any day, with their trips: idle", "1 routes without trips: R3",
+        "trips without any stop time (1): E", "trips with one stop only (1): O",
+        "services that never run on any day, with their trips (1): idle", "routes without trips (1): R3",
     ]  # fmt: skip
     assert any("R3 (99)" in note for note in report.notes)
     assert any("shapes.txt" in note for note in report.notes)
@@ -335,6 +335,16 @@ def test_of_many_faults_alike_the_first_are_told_and_the_rest_counted(tmp_path):
     told = [line for line in lines if "stop_lat is 'x'" in line]
     assert len(told) == 11
     assert "(and 19 more like it)" in told[-1]
+
+
+def test_lines_are_those_of_the_file_behind_cells_of_several_lines_and_far_down(tmp_path):
+    stops = "stop_id,stop_name,stop_lat,stop_lon\r\n"
+    stops += "S1,\"two\r\nlines, \n\rfour\",43.6,77.1\r\n\r\nS2,x,43.6,77.1,\r\nS3,,x,77.1\r\nS4,,43,77\r\n"
+    trips = BASE["trips"] + "".join(f"X{k},R1,work,0\n" for k in range(2000)) + "Y,R1,gone,0\n"
+    lines = problems(folder(tmp_path, stops=stops, trips=trips))
+    assert [line.partition(";")[0] for line in lines] == [
+        "stops.txt:8: stop_lat is 'x'", "trips.txt:2006: service_id is 'gone', which calendar.txt and calendar_dates.txt do not have",
+    ]  # fmt: skip
 
 
 def test_a_feed_of_nothing(tmp_path):
