@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alatau_sim.domains.energy import DOMAIN, Policy, World
+from alatau_sim.domains.energy.bills import block_bill_kzt
 from alatau_sim.domains.energy.process import split
 from alatau_sim.domains.energy.rules import RULES, appliance_load, cooking_load, cooling_load, heating_load, hot_water_load, lighting_load
-from alatau_sim.domains.energy.settle import block_bill_kzt, furnish_homes, home_weights, lose, split_groups, totals
+from alatau_sim.domains.energy.settle import furnish_homes, home_weights, lose, split_groups, totals
 from alatau_sim.domains.energy.tables import USES, nearest, read_climate, read_substations
 from alatau_sim.engine.domain import Domain
 from alatau_sim.engine.simulation import Simulation
@@ -42,7 +43,7 @@ def people(homes, zones, weight=1):
             Column("home", "int32", index="zones"), Column("size", "int32"), Column("income_kzt", "int64"),
             Column("balance_kzt", "int64"), Column("home_mask", "int32"),
         ),
-        "residents": (Column("age", "int8"),),
+        "residents": (Column("age", "int8"), Column("household", "int32", index="households")),
     }  # fmt: skip
     return Domain("people", columns=columns, fill=(fill,))
 
@@ -61,17 +62,17 @@ def city(tmp_path, capacity_mw=(5.0, 5.0), zones=5):
 
 
 def simulate(tmp_path, days=10, *, homes=200, capacity_mw=(5.0, 5.0), start=dt.date(2026, 1, 1), policy=None, weight=1, seed=1,
-             replicate=0, outage=None, check=None, month=None, kernels="plain", **world):  # fmt: skip
+             replicate=0, outage=None, check=None, month=None, kernels="plain", zones=5, **world):  # fmt: skip
     """Run some days and give back the simulation; `check(sim)` is called as each day closes."""
     sim = Simulation(
-        (people(homes, 5), DOMAIN), start=start, end=start + dt.timedelta(days - 1), policy={"energy": policy or Policy()},
+        (people(homes, zones), DOMAIN), start=start, end=start + dt.timedelta(days - 1), policy={"energy": policy or Policy()},
         world={"energy": World(**world)}, rule_params={}, seed=seed, replicate=replicate, kernels=kernels, weight=weight,
     )  # fmt: skip
     def nothing(sim):
         pass
 
     sim.observers.append(SimpleNamespace(day_closed=check or nothing, month_closed=month or nothing, year_closed=nothing))
-    sim.start(city(tmp_path, capacity_mw))
+    sim.start(city(tmp_path, capacity_mw, zones))
     if outage:
         sim.add_outage("power", *outage)
     while not sim.finished:
@@ -151,6 +152,8 @@ def test_totals_are_split_exactly_group_by_group(groups):
     parts = split_groups(totals_, weights, group)
     assert (parts >= 0).all()
     assert np.array_equal([parts[group == g].sum() for g in range(len(groups))], totals_)
+    for g, (total, mine) in enumerate(groups):  # alone or among others: the same
+        assert split_groups(np.array([total]), np.array(mine), np.zeros(len(mine), np.int64)).tolist() == parts[group == g].tolist()
     if float(totals_.max()) * max(sum(mine) for _, mine in groups) < 2**60:
         exact = totals_[group] * (weights / np.bincount(group, weights=weights)[group])
         assert (np.abs(parts - exact) < 1 + 1e-9 * exact).all()
@@ -172,6 +175,12 @@ def test_blocks_of_the_bill():
     second = first + 72 * 35.67 * 1.34
     expected = [0, first, second, second + 38 * 35.67 * 1.67, 115 * 35.67, 2 * first]
     assert block_bill_kzt(energy, size, stove, policy).tolist() == [round(value) for value in expected]
+
+
+def test_a_part_of_a_month_is_billed_by_blocks_of_that_part():
+    energy, size, stove = np.array([310_000, 50_000]), np.array([1, 2]), np.array([False, True])
+    whole = block_bill_kzt(energy, size, stove, Policy())
+    assert abs(block_bill_kzt(energy // 10, size, stove, Policy(), 0.1) * 10 - whole).max() <= 5
 
 
 @given(st.integers(0, 3_000_000), st.integers(1, 10), st.booleans())
@@ -278,6 +287,28 @@ def test_what_homes_owed_that_are_gone_is_written_off(tmp_path):
     assert sim.ledger.balance("tenge owed", "homes") == sim.tables["households"]["arrears_kzt"].sum()
 
 
+def test_arrears_that_are_wiped_or_raised_stop_the_run(tmp_path):
+    for wrong in (0, 5000):
+        def spoil(sim, wrong=wrong):
+            if sim.clock.date == dt.date(2026, 2, 3):
+                assert sim.tables["households"].total("arrears_kzt") > 0
+                sim.tables["households"]["arrears_kzt"][:] = wrong
+
+        with pytest.raises(RunError, match="account 'homes' has .* tenge owed"):
+            simulate(tmp_path, 35, homes=20, check=spoil)
+
+
+def test_a_part_of_a_month_is_as_dear_and_as_much_a_month_as_the_whole(tmp_path):
+    """By the month: what ten days are billed and use a resident, scaled, is near the whole month's."""
+    found = []
+    for days in (10, 31):
+        sim = simulate(tmp_path, days, electric_heating_share=0.0)
+        sim.tables["residents"].insert(np.arange(9), {"age": 30})
+        kpis = {kpi.name: kpi.compute(sim) for kpi in DOMAIN.kpis if kpi.name in ("electricity_bill", "electricity_per_resident")}
+        found.append((kpis["electricity_bill"] * 31 / days, kpis["electricity_per_resident"]))
+    assert found[0] == pytest.approx(found[1], rel=0.05)
+
+
 def test_sample_weights_scale_the_load_and_keep_the_sums(tmp_path):
     sim = simulate(tmp_path, 3, weight=10, capacity_mw=(0.5, 0.5))
     felt = sim.tables["households"]["unserved_month_wh"].sum() * 10
@@ -354,6 +385,11 @@ def test_one_more_home_changes_no_other_homes_equipment_and_no_far_zones_load(tm
     assert load(more)[0].sum() > load(base)[0].sum()
 
 
+def test_one_more_zone_changes_no_daylight(tmp_path):
+    base, more = simulate(tmp_path, 1, zones=5), simulate(tmp_path, 1, zones=4)
+    assert base.city["daylight"].tolist() == more.city["daylight"].tolist()
+
+
 def test_zones_outside_have_no_substation_and_a_city_without_any_is_refused(tmp_path):
     sim = simulate(tmp_path, 1)
     assert sim.tables["zones"]["substation"].tolist() == [0, 0, 1, 1, -1]
@@ -394,7 +430,26 @@ def test_tables_fit_their_schemas_and_kpis_are_numbers(tmp_path):
         assert batch.num_rows > 0
     for kpi in DOMAIN.kpis:
         assert isinstance(float(kpi.compute(sim)), float)
-        assert kpi.table == "kpi_month" or kpi.table in {table.name for table in DOMAIN.tables}
+        assert kpi.table in {table.name for table in DOMAIN.tables}
+
+
+def test_the_zones_month_checks_the_indicators_that_name_it(tmp_path):
+    sim = simulate(tmp_path, 31, homes=60, weight=10, capacity_mw=(0.05, 0.05))
+    sim.tables["residents"].insert(np.arange(9), {"age": 30, "household": np.arange(9)})
+    rows = next(table for table in DOMAIN.tables if table.name == "zones_energy_month").build(sim)
+    sums = {name: values.sum() for name, values in rows.items()}
+    expected = {
+        "outage_hours_per_home": sums["outage_h"] / sums["households"],
+        "electricity_per_resident": (sums["wanted_wh"] - sums["unserved_wh"]) / 1000 / sums["residents"],
+        "electricity_bill": sums["bills_kzt"] / sums["households"],
+        "electricity_arrears": sums["arrears_kzt"],
+    }
+    assert sums["residents"] == 90
+    assert sums["outage_h"] > 0
+    for kpi in DOMAIN.kpis:
+        assert (kpi.table == "zones_energy_month") == (kpi.name in expected)
+        if kpi.name in expected:
+            assert kpi.compute(sim) == pytest.approx(expected[kpi.name], rel=1e-12), kpi.name
 
 
 def test_the_months_profile_holds_every_wh(tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from alatau_sim.domains.energy.bills import month_share
 from alatau_sim.domains.energy.settle import totals
 from alatau_sim.domains.energy.tables import USES
 from alatau_sim.fields import ResultField
@@ -91,6 +92,25 @@ def _zones_year(sim: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _zones_month(sim: Any) -> dict[str, Any]:
+    zones, sums, homes, people = _inside(sim), totals(sim), sim.tables["households"], sim.tables["residents"]
+
+    def by_zone(home: Any, values: Any = None) -> Any:
+        there = home >= 0
+        weights = None if values is None else values[there].astype(np.float64)
+        return np.bincount(home[there], weights=weights, minlength=sim.tables["zones"].n)[zones] * sim.weight
+
+    household = people["household"]
+    living = np.where(household >= 0, homes["home"][household] if homes.n else -1, -1)
+    return {
+        "zone": zones, "residents": by_zone(living), "households": by_zone(homes["home"]),
+        "wanted_wh": sums["month_wanted"].sum(axis=0)[zones], "unserved_wh": sums["month_unserved"][zones],
+        "outage_h": by_zone(homes["home"], homes["outage_hours_month"]),
+        **{name: by_zone(homes["home"], homes[column]).astype(np.int64)
+           for name, column in (("bills_kzt", "energy_bill_kzt"), ("arrears_kzt", "arrears_kzt"))},
+    }  # fmt: skip
+
+
 TABLES = (
     ResultTable(
         "load_profile_month", "month",
@@ -128,6 +148,17 @@ TABLES = (
         _weather, "Weather of each day", THEME,
     ),
     ResultTable(
+        "zones_energy_month", "month",
+        (ZONE, ResultField("residents", "int64", "people", "residents as the month ends"),
+         ResultField("households", "int64", "households", "households as the month ends"),
+         ResultField("wanted_wh", "int64", "Wh", "electricity wanted by homes"),
+         ResultField("unserved_wh", "int64", "Wh", "electricity wanted and not served"),
+         ResultField("outage_h", "float64", "h", "hours without electricity, summed over the households"),
+         ResultField("bills_kzt", "int64", "KZT", "the month's bills of the households"),
+         ResultField("arrears_kzt", "int64", "KZT", "electricity billed and not paid as the month ends")),
+        _zones_month, "Electricity of each zone by month", THEME,
+    ),
+    ResultTable(
         "zones_energy_year", "year",
         (ZONE, ResultField("substation", "category", "", "substation that serves the zone"),
          ResultField("households", "int64", "households", "households at the end of the year"),
@@ -154,7 +185,8 @@ def _mean_outage(sim: Any) -> float:
 def _per_resident(sim: Any) -> float:
     people = sim.tables["residents"].n * sim.weight
     sums = totals(sim)
-    return float((sums["month_wanted"].sum() - sums["month_unserved"].sum()) / people / 1000.0) if people else float("nan")
+    served_kwh = (sums["month_wanted"].sum() - sums["month_unserved"].sum()) / 1000.0
+    return float(served_kwh / people / month_share(sim)) if people else float("nan")
 
 
 def _mean_bill(sim: Any) -> float:
@@ -176,17 +208,18 @@ KPIS = (
     *(Kpi(f"electricity_{use}", f"Electricity for {use.replace('_', ' ')}", "MWh", "neither", "sum over zones and hours", "load_use_month",
           _use_mwh(row), "sum", THEME) for row, use in enumerate(USES)),
     Kpi("electricity_per_resident", "Electricity served a resident and month", "kWh", "neither",
-        "served electricity of homes over residents at the month's end", "load_peak_day", _per_resident, "mean", THEME),
+        "served electricity of homes over residents at the month's end; of a part of a month, scaled to the whole", "zones_energy_month",
+        _per_resident, "mean", THEME),
     Kpi("peak_load", "Peak load of homes", "MW", "lower", "highest hourly mean load of the month", "load_peak_day",
         lambda sim: totals(sim)["month_peak_wh"] / 1e6, "max", THEME),
     Kpi("electricity_unserved", "Electricity wanted and not served", "MWh", "lower", "sum over zones and hours", "load_peak_day",
         lambda sim: float(totals(sim)["month_unserved"].sum() / 1e6), "sum", THEME),
     Kpi("outage_hours_per_home", "Hours without electricity a home", "h", "lower",
-        "mean over households of hours without supply (SAIDI of IEEE 1366, homes only)", "zones_energy_year", _mean_outage, "sum", THEME),
-    Kpi("electricity_bill", "Mean electricity bill of a home", "KZT", "lower", "mean over households of the month's bill", "kpi_month",
-        _mean_bill, "sum", THEME),
+        "mean over households of hours without supply (SAIDI of IEEE 1366, homes only)", "zones_energy_month", _mean_outage, "sum", THEME),
+    Kpi("electricity_bill", "Mean electricity bill of a home", "KZT", "lower", "mean over households of the month's bill",
+        "zones_energy_month", _mean_bill, "sum", THEME),
     Kpi("electricity_arrears", "Electricity bills not paid", "KZT", "lower", "sum over households of what they owe at the month's end",
-        "kpi_month", _arrears, "last", THEME),
+        "zones_energy_month", _arrears, "last", THEME),
     Kpi("temperature", "Mean temperature", "C", "neither", "mean of the days' means", "weather_day",
         lambda sim: totals(sim)["month_temperature"] / max(1, totals(sim)["month_days"]), "mean", THEME),
     Kpi("heating_degree_days", "Heating degree days", "K d", "neither", "hourly degrees below 18 C, summed and divided by 24",

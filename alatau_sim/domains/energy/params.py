@@ -7,6 +7,7 @@ from alatau_sim.fields import Section, lognormal_spread, normal_spread, param, t
 TARIFF = "energy_water_tariffs.csv in the facts: zakon.kz, 15 July 2025, household base price with VAT"
 BLOCKS = "esalmaty.kz home tariffs (supplier; year not stated)"
 RATIOS = "levels 1/2/3 of April 2015 (press.esalmaty.kz) and an undated press list (abctv.kz)"
+PLACE = "settlements.csv in the facts: the air base beside Zhetygen, 43.7330 N, 77.1168 E"
 BASE_TARIFF_KZT_PER_KWH = 35.67
 
 
@@ -57,6 +58,14 @@ class World(Section):
     temperature_spread_ratio: float = param(
         1.0, within=(0, 2), unit="1", spread=triangular_between(0.8, 1.2),
         meaning="standard deviation of daily anomalies relative to the climate table, whose deviations are assumed",
+    )
+    latitude_deg: float = param(
+        43.73, within=(-89, 89), unit="deg", evidence="sourced", source=PLACE,
+        meaning="latitude at which the day's hours of daylight are reckoned, north positive; give your own city's",
+    )
+    longitude_deg: float = param(
+        77.12, within=(-180, 180), unit="deg", evidence="sourced", source=PLACE,
+        meaning="longitude at which the day's hours of daylight are reckoned, east positive; give your own city's",
     )
     utc_offset_h: float = param(
         5.0, within=(-12, 14), unit="h", evidence="sourced",

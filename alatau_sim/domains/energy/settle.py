@@ -1,4 +1,4 @@
-"""Weather, the equipment of homes, and the closing of the electrical day: who went without, who used how much, who pays what.
+"""Weather, the equipment of homes, and the closing of the electrical day: who went without, and how much was served.
 
 Homes have no meters of their own in the model yet: the energy of a zone, known by hour and end use, is shared among its homes by what
 equipment they have (`use_keys`), in whole Wh that add up exactly.
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alatau_sim.domains.energy.params import BASE_TARIFF_KZT_PER_KWH, Policy
+from alatau_sim.domains.energy.params import BASE_TARIFF_KZT_PER_KWH
 from alatau_sim.domains.energy.tables import USES
 from alatau_sim.engine.randomness import order_within, stream_key, uniform_array, words_of
 from alatau_sim.engine.rule import settlement
@@ -23,8 +23,6 @@ from alatau_sim.errors import RunError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-OWED = "tenge owed"
-"""What is billed and not yet paid, as a commodity of the ledger."""
 MEMORY_DAYS = 60
 HEATING_BASE_C = 18.0
 HORIZON_DEG = -0.833  # sun's upper edge on the horizon, with refraction
@@ -128,7 +126,7 @@ def make_weather(sim: Any) -> None:
     sim.city["temperature_c"] = temperature
     sim.city["temperature_mean_c"] = mean
     sim.city["heating_degree_hours"] = float(np.maximum(0.0, HEATING_BASE_C - temperature).sum())
-    sim.city["daylight"] = daylight(row + 1, state["place"][0], state["place"][1], world.utc_offset_h)
+    sim.city["daylight"] = daylight(row + 1, world.latitude_deg, world.longitude_deg, world.utc_offset_h)
     years = date.year + row / (366 if leap else 365) - 2026.0
     dearer = max(sim.policy.energy.tariff_kzt_per_kwh, 1.0) / BASE_TARIFF_KZT_PER_KWH
     sim.city["appliance_factor"] = (1.0 + world.appliance_growth) ** years * dearer**world.price_elasticity
@@ -286,11 +284,12 @@ def share_unserved(sim: Any) -> None:
 def split_groups(total: Ints, weights: Ints, group: Ints) -> Ints:
     """`process.split` for many totals at once: `group` (ascending) says which total a weight belongs to.
 
-    Weights whose products with the totals would pass 63 bits lose their last bits, all alike, down to 1.
+    Weights whose products with their total would pass 63 bits lose their last bits, alike within the group, down to 1. Each group is
+    split by what is its own, so that a change in one changes no other.
     """
-    largest = np.bincount(group, weights=weights, minlength=len(total)).max(initial=1.0)
-    spare = math.ceil(math.log2(max(1.0, largest * float(total.max(initial=1)))) - 61)
-    weights = np.maximum(weights >> max(0, spare), 1) if spare > 0 else weights
+    largest = np.bincount(group, weights=weights, minlength=len(total)) * total.astype(np.float64)
+    spare = np.maximum(0, np.ceil(np.log2(np.maximum(1.0, largest)) - 61)).astype(np.int64)[group]
+    weights = np.where(spare > 0, np.maximum(weights >> spare, 1), weights)
     running, first = _running(weights, group)
     whole_of = np.bincount(group, weights=weights, minlength=len(total)).astype(np.int64)
     shares = total[group] * running // np.maximum(whole_of[group], 1)
@@ -320,16 +319,15 @@ def lose(missing: Ints, wants: Ints, group: Ints, rank: Floats) -> Ints:
     return lost
 
 
-@settlement(phase="settle", reads=tuple(f"grid:load_{use}" for use in (*USES, "wanted", "unserved")), writes=("account:homes",))
+@settlement(
+    phase="settle", reads=tuple(f"grid:load_{use}" for use in (*USES, "wanted", "unserved")),
+    writes=("account:grid", "account:homes"),
+)  # fmt: skip
 def book_energy(sim: Any) -> None:
-    """Book the day's served energy from the grid to homes, and add the day to the sums of the month and the year.
-
-    What homes owed that are gone since the day before is written off.
-    """
+    """Book the day's served energy from the grid to homes, and add the day to the sums of the month and the year."""
     sums, unserved = totals(sim), sim.grids["load_unserved"]
     by_hour, missing = sim.grids["load_wanted"].sum(axis=0), unserved.sum(axis=1)
     sim.ledger.book("Wh", "grid", "homes", int(by_hour.sum() - missing.sum()))
-    sim.ledger.book(OWED, "homes", "written_off", sim.ledger.balance(OWED, "homes") - sim.tables["households"].total("arrears_kzt"))
     for row, use in enumerate(USES):
         sums["month_wanted"][row] += sim.grids[f"load_{use}"].sum(axis=1)
     sums["month_unserved"] += missing
@@ -354,59 +352,4 @@ def check_energy(sim: Any) -> None:
         raise RunError(f"energy: substations miss {missing} Wh, zones {int(unserved.sum())} Wh")
 
 
-# --- the month's bill -------------------------------------------------------------------------------------------------------
-
-
-@settlement(
-    phase="account", every="1 month", reads=("households.home", "households.size", "households.unserved_month_wh"),
-    writes=("households.energy_month_wh", "households.energy_bill_kzt", "households.arrears_kzt", "account:households", "account:utility"),
-)  # fmt: skip
-def bill_homes(sim: Any) -> None:
-    """Share each zone's energy of the month among its homes in whole Wh, and bill it by blocks in whole tenge.
-
-    A home pays the bill and what it owes from before as far as its money goes; the rest is arrears, without interest or cutting off.
-    """
-    homes, sums = sim.tables["households"], totals(sim)
-    energy = np.zeros(homes.n, np.int64)
-    served = sums["month_wanted"].sum(axis=0) - sums["month_unserved"]
-    zones = np.flatnonzero(served)
-    rows, group = homes_of(sim, zones)
-    if len(rows):
-        keys = use_keys(sim, rows)
-        expected = home_weights(keys, sums["month_wanted"][:, zones], group) / sim.weight
-        weights = whole(np.maximum(0.0, expected - homes["unserved_month_wh"][rows]))
-        energy[rows] = split_groups(served[zones] // sim.weight, weights, group)
-    lived_in = np.bincount(group, minlength=len(zones)) > 0
-    sums["unbilled_wh"] += int(served[zones[~lived_in]].sum())  # everyone has left since
-    bill = block_bill_kzt(energy, homes["size"], homes["stove_electric"], sim.policy.energy)
-    homes["energy_month_wh"][:] = energy
-    homes["energy_bill_kzt"][:] = bill
-    due = homes["arrears_kzt"] + bill
-    paid = np.minimum(due, np.maximum(homes["balance_kzt"], 0))
-    homes["arrears_kzt"][:] = due - paid
-    homes["balance_kzt"][:] -= paid
-    sim.ledger.book(OWED, "utility", "homes", int(bill.sum()))
-    sim.ledger.book(OWED, "homes", "utility", int(paid.sum()))
-    sim.ledger.book("tenge", "households", "utility", int(paid.sum()))
-
-
-def watch_arrears(sim: Any) -> None:
-    """Let the ledger compare what homes owe with their arrears every day."""
-    sim.ledger.watch(OWED, "homes", "households", "arrears_kzt")
-
-
-def block_bill_kzt(energy_wh: Ints, size: NDArray[Any], stove_electric: NDArray[Any], policy: Policy) -> Ints:
-    """The bill of each home in whole tenge: three blocks whose ends grow with the people in the home."""
-    kwh = energy_wh / 1000.0
-    first = np.where(stove_electric, policy.block1_stove_kwh, policy.block1_kwh) * size
-    second = first * policy.block2_width_ratio
-    blocks = (
-        np.minimum(kwh, first) + policy.block2_ratio * np.clip(kwh - first, 0.0, second - first)
-        + policy.block3_ratio * np.maximum(0.0, kwh - second)
-    )  # fmt: skip
-    return np.rint(policy.tariff_kzt_per_kwh * blocks).astype(np.int64)
-
-
-SETTLEMENTS = (
-    make_weather, furnish_homes, begin_energy_month, sum_load, share_unserved, book_energy, check_energy, bill_homes,
-)  # fmt: skip
+SETTLEMENTS = (make_weather, furnish_homes, begin_energy_month, sum_load, share_unserved, book_energy, check_energy)

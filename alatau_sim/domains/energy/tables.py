@@ -138,8 +138,6 @@ def fill(sim: Any, city: Any) -> None:
     sim.tables["substations"].insert(ids, {"capacity_w": np.array([round(row.capacity_mw * 1e6) for row in rows], np.int64)})
     zones, metric = sim.tables["zones"], city.zones.metric_crs
     x_m, y_m = np.asarray(city.zones.centroid_x_m), np.asarray(city.zones.centroid_y_m)
-    lon, lat = Transformer.from_crs(metric, "EPSG:4326", always_xy=True).transform(x_m, y_m)
-    state["place"] = (float(np.mean(lat)), float(np.mean(lon)))
     to_metric = Transformer.from_crs("EPSG:4326", metric, always_xy=True)
     at_x, at_y = to_metric.transform([row.lon for row in rows], [row.lat for row in rows])
     zones["substation"][:] = nearest(x_m, y_m, np.asarray(at_x), np.asarray(at_y))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,10 @@ _READS = tuple(f"residents.{c}" for c in ("home", "instrument", "second_instrume
 
 @settlement(
     phase="settle", reads=(*_READS, "grid:payments_wanted", "grid:payments_served"),
-    writes=("residents.spend_today_kzt", "grid:payments_made", "grid:payments_fallback", "grid:payments_lost", "grid:payments_value_kzt"),
+    writes=(
+        "residents.spend_today_kzt", "grid:payments_served", "grid:payments_made", "grid:payments_fallback", "grid:payments_lost",
+        "grid:payments_value_kzt",
+    ),
 )  # fmt: skip
 def settle_payments(sim: Any) -> None:
     """Make each payment by its instrument; where a rail served fewer than wanted, the last by keyed rank fall back or are lost."""
@@ -123,10 +127,13 @@ def _by_household(sim: Any, amount: _Ints) -> _Ints:
 @settlement(
     phase="account",
     reads=("residents.spend_today_kzt", "residents.household", "residents.wallet_bonus_kzt", "households.income_kzt"),
-    writes=("households.balance_kzt", "account:merchants", "account:city_budget", "account:rest_of_world"),
+    writes=("+households.balance_kzt", "account:households", "account:merchants", "account:city_budget", "account:rest_of_world"),
 )
 def account_payments(sim: Any) -> None:
-    """Households pay the day's purchases; as a month ends they get income and wallet bonuses and pay rent, taxes and the like."""
+    """Households pay the day's purchases; as a month ends they get income and wallet bonuses and pay rent, taxes and the like.
+
+    Of a month that the run has in part, they get and pay that part.
+    """
     households, residents = sim.tables["households"], sim.tables["residents"]
     balance = households["balance_kzt"]
     spent = _by_household(sim, residents["spend_today_kzt"])
@@ -135,7 +142,8 @@ def account_payments(sim: Any) -> None:
     sim.state["payments"]["bonus_kzt"] = 0
     if not sim.clock.ends("1 month"):
         return
-    income = households["income_kzt"].astype(np.int64)
+    days, date = int(sim.month_days.sum()) + 1, sim.clock.date  # those closed before, and today
+    income = np.rint(households["income_kzt"] * (days / monthrange(date.year, date.month)[1])).astype(np.int64)
     outlay = np.rint(income * sim.world.payments.fixed_outlay_share).astype(np.int64)
     bonus = _by_household(sim, residents["wallet_bonus_kzt"].astype(np.int64))
     # What came in is more than what leaves, so a balance that was not negative stays so.
