@@ -24,6 +24,12 @@ from alatau_sim.errors import InputError, Problem, did_you_mean
 
 CHUNK = 500
 """Rows at a time; so few that their cells stay in the processor's cache, which is four times as fast as 50,000."""
+NOT_USED = (
+    "areas", "attributions", "booking_rules", "fare_attributes", "fare_leg_rules", "fare_media", "fare_products", "fare_rules",
+    "fare_transfer_rules", "feed_info", "levels", "location_group_stops", "location_groups", "networks", "pathways", "rider_categories",
+    "route_networks", "shapes", "stop_areas", "timeframes", "transfers", "translations",
+)  # fmt: skip
+"""Files of GTFS that are passed over with a note."""
 MAY_BE_EMPTY = ("/calendar.txt", "/calendar_dates.txt", "/frequencies.txt")
 
 
@@ -54,10 +60,11 @@ class RawFile:
 
 @dataclass
 class Findings:
-    """What was found on the way: problems (the feed cannot be used) and notes (it can)."""
+    """What was found on the way: problems (the feed cannot be used), notes (it can), and the files of which rows are `lost`."""
 
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
 
     def add(self, message: str, file: str, line: int | None = None) -> None:
         """One problem."""
@@ -81,11 +88,12 @@ def read_raw(path: Path, found: Findings) -> dict[str, RawFile]:
         unused = sorted(set(names) - {f"{name}.txt" for name in FILES})
         if unused:
             found.notes.append(f"files not used: {listed(unused)}")
+        _tell_missing(path, names, found)
         raws = {}
         for name in FILES:
             if f"{name}.txt" not in names:
                 continue
-            file = f"{path.as_posix()}/{name}.txt"
+            file, before = f"{path.as_posix()}/{name}.txt", len(found.problems)
             try:
                 with open_file(f"{name}.txt") as stream:
                     raw = _read(stream, name, file, found)
@@ -98,7 +106,8 @@ def read_raw(path: Path, found: Findings) -> dict[str, RawFile]:
             else:
                 if raw is not None:
                     raws[name] = raw
-    _tell_missing(path, names, found)
+            if len(found.problems) > before:
+                found.lost.add(name)
     return raws
 
 
@@ -110,7 +119,7 @@ def _near(name: str, others: Iterable[str]) -> str:
 
 def _tell_missing(path: Path, names: Sequence[str], found: Findings) -> None:
     here = [name for name in names if name.lower().endswith(".txt")]
-    other = set(here) - {f"{name}.txt" for name in FILES}
+    other = set(here) - {f"{name}.txt" for name in (*FILES, *NOT_USED)}
     for name in ("agency", "stops", "routes", "trips", "stop_times"):
         if f"{name}.txt" not in names:
             near = _near(f"{name}.txt", other) if here else "; the feed has no .txt file at its top"

@@ -28,6 +28,8 @@ KEYS = {
     "calendar": ("service",), "calendar_dates": ("service", "day"), "stop_times": ("trip", "sequence"), "frequencies": ("trip", "start_s"),
 }  # fmt: skip
 """Columns that no two rows of a file may share, besides its ids."""
+SOURCES = {"services": {"calendar", "calendar_dates"}}
+"""The files that name what a ref points at, where it is not one file of that name."""
 MANY = 2000
 """Above so many known ids the nearest one is not looked for."""
 KNOWN_TYPES = {*range(8), 11, 12, *range(100, 1800)}
@@ -112,7 +114,8 @@ class _Reader:
         wrong = np.array([value is None for value in values], bool)
         rows = np.flatnonzero(wrong[cells.codes])
         bad[rows] = True
-        self.found.add_rows(raw, rows, partial(_wrong_cell, column, cells, allowed))
+        if not column.to or not self.found.lost & SOURCES.get(column.to, {column.to}):  # an id may stand in a row that could not be read
+            self.found.add_rows(raw, rows, partial(_wrong_cell, column, cells, allowed))
         clean = np.empty(len(values), column.dtype)
         clean[:] = [_nothing(column) if value is None else value for value in values]
         return clean[cells.codes]
@@ -261,7 +264,7 @@ def _note_routes(routes: Table, trips: Table, often: Table, found: Findings) -> 
         found.notes.append(f"routes of a type that GTFS does not know are kept: {listed(odd)}")
     loose = int((often["exact"] == 0).sum())
     if loose:
-        found.notes.append(f"{loose} frequency periods without exact times: departures are set from the period's start at every headway")
+        found.notes.append(f"frequency periods without exact times ({loose}): departures are set from the period's start at every headway")
     blind = routes["id"][np.unique(trips["route"][trips["direction"] < 0])]
     if len(blind):
         found.notes.append(f"routes with trips without direction_id, whose headways are over both directions: {listed(blind)}")

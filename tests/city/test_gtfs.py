@@ -320,6 +320,22 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_that_only_follows_from_it
     assert [line.split(":")[0] for line in lines] == ["calendar.txt"] * 9 + ["stops.txt", "trips.txt", "stop_times.txt", "stop_times.txt"]
 
 
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"stops": BASE["stops"].replace("Golden", "Golden,Gate")}, ["stops.txt:4: the row has 5 cells, the heading has 4"]),
+        ({"stops": BASE["stops"].replace("stop_id", "id")}, ["stops.txt:1: the column stop_id is missing"]),
+        ({"calendar": BASE["calendar"].replace("friday", "Friday"), "calendar_dates": None},
+         ["calendar.txt:1: the column friday is missing; did you mean 'Friday'?"]),
+        ({"calendar": BASE["calendar"].replace("work,1", "work"), "calendar_dates": "service_id,date,exception_type\n"},
+         ["calendar.txt:2: the row has 9 cells, the heading has 10"]),
+        ({"routes": None, "shapes": "x\n"}, [": routes.txt is missing"]),
+    ],
+)  # fmt: skip
+def test_rows_that_cannot_be_read_are_not_missed_elsewhere(tmp_path, files, told):
+    assert problems(folder(tmp_path, **files)) == told
+
+
 def test_a_file_that_is_missing_is_told_once(tmp_path):
     place = folder(tmp_path, stops=None, calendar=None, calendar_dates=None, agency=None)
     (place / "Stopps.txt").write_text(BASE["stops"], encoding="utf-8")
@@ -494,6 +510,38 @@ def test_what_is_written_is_what_was_read(tmp_path_factory, files):
     assert (place / "a.zip").read_bytes() == (place / "b.zip").read_bytes()
     for date in (MONDAY, SATURDAY):
         assert gtfs_report(again, date).lines == gtfs_report(feed, date).lines
+
+
+@given(feeds())
+def test_trips_of_any_day_against_counting_one_by_one(tmp_path_factory, files):
+    feed = read_gtfs(zipped(tmp_path_factory.mktemp("day"), {f"{name}.txt": written(rows) for name, rows in files.items()}))
+    calls: dict[str, list[tuple[int, int]]] = {}
+    for trip, arrival, departure in zip(*(feed.stop_times[name].tolist() for name in ("trip", "arrival_s", "departure_s")), strict=True):
+        calls.setdefault(feed.trips["id"][trip], []).append((arrival, departure))
+    for rows in calls.values():
+        moments = [moment for row in rows for moment in row]
+        assert moments == sorted(moments)
+    periods = files.get("frequencies", [[]])[1:]
+    date = dt.date(2026, 5, 5)
+    for _ in range(7):
+        running = {row[0] for row in files.get("calendar", [[]])[1:] if row[1 + date.weekday()] and row[8] <= f"{date:%Y%m%d}" <= row[9]}
+        for service, day, kind in files["calendar_dates"][1:]:
+            if day == f"{date:%Y%m%d}":
+                running = running | {service} if kind == 1 else running - {service}
+        assert feed.services_on(date) == running
+        expected = []
+        for id_, _route, service, _direction in files["trips"][1:]:
+            rows = calls.get(id_, [])
+            if service in running and len(rows) > 1:
+                starts = [start for trip, *_, headway in periods if trip == id_ for start in range(6 * 3600, 9 * 3600, headway)]
+                starts = starts or [rows[0][1]]  # a trip without frequencies runs by its own times
+                expected += [(start, start - rows[0][1] + rows[-1][0], id_) for start in starts]
+        day = feed.trips_on(date)
+        found = [(start, end, feed.trips["id"][trip]) for start, end, trip in zip(day.start_s, day.end_s, day.trip, strict=True)]
+        assert sorted(found) == sorted(expected)
+        assert day.start_s.tolist() == sorted(day.start_s.tolist())
+        assert day.departure_s[day.first[:-1]].tolist() == day.start_s.tolist()
+        date += dt.timedelta(days=3)
 
 
 def test_equal_means_every_cell(tmp_path):
