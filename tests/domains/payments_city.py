@@ -18,10 +18,10 @@ PEOPLE_A_ZONE = 300
 ZONES = 4
 
 
-def fill(sim: Any, city: Any) -> None:
-    """Three zones with a hundred households of three (two adults) each, and one outside."""
+def fill(sim: Any, people_a_zone: Any) -> None:
+    """Three zones of households of three (two adults), a hundred each unless told otherwise, and one outside."""
     sim.tables["zones"].insert(np.arange(ZONES) + 1, {"outside": np.arange(ZONES) == ZONES - 1})
-    homes = np.repeat(np.arange(ZONES - 1), PEOPLE_A_ZONE // 3)
+    homes = np.repeat(np.arange(ZONES - 1), (people_a_zone or PEOPLE_A_ZONE) // 3)
     households = np.arange(len(homes))
     ids = id_array(7, households)
     income = 200_000 + (sim.uniform("income", ids, day=-1) * 600_000).astype(np.int64)
@@ -49,13 +49,17 @@ CITY = Domain(
 )  # fmt: skip
 
 
-def simulation(days: int = 10, *, kernels: str = "compiled", start: dt.date = dt.date(2026, 1, 1), world: Any = None, **policy: Any) -> Any:
+def simulation(
+    days: int = 10, *, kernels: str = "compiled", start: dt.date = dt.date(2026, 1, 1), world: Any = None, weight: int = 1,
+    people_a_zone: int = PEOPLE_A_ZONE, **policy: Any,
+) -> Any:  # fmt: skip
     """A run of the small city, started and not yet stepped."""
     assert DOMAIN.policy is not None
     assert DOMAIN.world is not None
     sim = Simulation(
         (CITY, DOMAIN), start=start, end=start + dt.timedelta(days=days - 1), policy={"payments": DOMAIN.policy(**policy)},
         world={"payments": DOMAIN.world(**(world or {}))}, rule_params={}, seed=3, kernels=kernels,
+        weight=weight,
     )  # fmt: skip
-    sim.start()
+    sim.start(people_a_zone)
     return sim

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import math
 import sys
 from pathlib import Path
@@ -14,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alatau_sim.domains.payments import DOMAIN
-from alatau_sim.domains.payments.process import mean_wait_md1_s, serve_first_come, waits_if_patient
+from alatau_sim.domains.payments.process import in_whole_rows, mean_wait_md1_s, serve_first_come, waits_if_patient
 from alatau_sim.domains.payments.rules import HOUR_CUMULATED, change_wallet, choose_instrument, payments_in_hour
 from alatau_sim.domains.payments.settle import counts_in_hour
-from alatau_sim.domains.payments.tables import ADULT_SKILL, AWARE, CARD, CASH, CRYPTO, DROPPED, TRYING, UNAWARE, USER
+from alatau_sim.domains.payments.tables import ADULT_SKILL, AWARE, CARD, CASH, CRYPTO, DROPPED, RAIL_INSTRUMENTS, TRYING, UNAWARE, USER
 from alatau_sim.engine.randomness import stream_key, uniform_array
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "oracles")]
@@ -249,18 +250,25 @@ def check_day(sim):
     wanted, made, fallback, lost = (grids[f"payments_{name}"] for name in ("wanted", "made", "fallback", "lost"))
     assert (wanted.sum(axis=1) == made.sum(axis=1) + lost.sum(axis=1)).all()
     assert (wanted - fallback - lost == grids["payments_served"]).all()
+    by_instrument = grids["payments_served"].sum(axis=(0, 2))
+    assert sim.tables["rails"]["served_today"].tolist() == [by_instrument[list(carried)].sum() for carried in RAIL_INSTRUMENTS]
+    assert not any((grid % sim.weight).any() for grid in (wanted, made, fallback, lost))
     assert min(grid.min() for grid in (wanted, made, fallback, lost)) >= 0
-    assert grids["payments_value_kzt"].sum() == spend.sum()
+    assert grids["payments_value_kzt"].sum() == spend.sum() * sim.weight
     assert (sim.tables["households"]["balance_kzt"] >= 0).all()
 
 
 class Checks:
     def __init__(self):
         self.days, self.values = 0, []
+        self.wanted, self.failed = np.zeros(4), np.zeros(4)
 
     def day_closed(self, sim):
         check_day(sim)
         self.days += 1
+        wanted, served = sim.grids["payments_wanted"], sim.grids["payments_served"]
+        self.wanted += wanted.sum(axis=(0, 2))
+        self.failed += (wanted - served).sum(axis=(0, 2))
 
     def month_closed(self, sim):
         for table in DOMAIN.tables:
@@ -279,7 +287,7 @@ def run(days, **more):
     while not sim.finished:
         sim.step()
     assert checks.days == days
-    return sim, checks.values
+    return sim, checks
 
 
 def test_every_payment_is_made_or_lost_and_the_books_balance():
@@ -287,9 +295,34 @@ def test_every_payment_is_made_or_lost_and_the_books_balance():
     assert sum(sim.ledger.balances("tenge").values()) == 0
 
 
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=20), st.integers(1, 20))
+def test_payments_served_are_rounded_to_whole_rows_and_keep_their_mean(served, weight):
+    served = np.array(served)
+    found = [in_whole_rows(served, weight, np.full(len(served), (k + 0.5) / weight)) for k in range(weight)]
+    assert not np.remainder(found, weight).any()
+    assert (np.abs(found - served) < weight).all()
+    assert np.array_equal(np.sum(found, axis=0), served * weight)
+
+
+@pytest.mark.parametrize("capacity", [0.02, 0.05])
+def test_a_sample_fails_as_often_as_the_whole(capacity):
+    """A row of ten against ten rows: the same payments a day reach the same rail, and failures agree within the noise of the sample."""
+    monday = {"start": dt.date(2026, 1, 5), "merchant_acceptance_share": 0.8, "crypto_rail_capacity_per_s": capacity}
+    world = {"crypto_holders_share": 0.6, "crypto_failures_per_year": 0.0, "card_failures_per_year": 0.0}
+    whole, tenth = (run(6, world=world, weight=w, people_a_zone=n, **monday)[1] for w, n in ((1, 3000), (10, 300)))
+    share = whole.failed[CRYPTO] / whole.wanted[CRYPTO]
+    assert 0.05 < share < 0.95
+    assert tenth.wanted[CRYPTO] == pytest.approx(whole.wanted[CRYPTO], rel=0.1)
+    assert tenth.failed[CRYPTO] / tenth.wanted[CRYPTO] == pytest.approx(share, abs=0.04)
+
+
+def test_a_sample_pays_the_bonuses_of_the_whole():
+    (whole,), (tenth,) = (run(31, weight=w, people_a_zone=n, **HUB)[1].values for w, n in ((1, 3000), (10, 300)))
+    assert tenth["wallet_bonus_cost"] == pytest.approx(whole["wallet_bonus_cost"], rel=0.25)
+
+
 def test_a_hub_differs_from_today_where_it_should():
-    _, today = run(90)
-    _, hub = run(90, **HUB)
+    today, hub = run(90)[1].values, run(90, **HUB)[1].values
     assert hub[-1]["wallet_user_share"] > today[-1]["wallet_user_share"]
     assert hub[-1]["crypto_payment_share"] > 5 * today[-1]["crypto_payment_share"]
     assert hub[-1]["wallet_bonus_cost"] > 0

@@ -14,9 +14,19 @@ from hypothesis import strategies as st
 
 from alatau_sim.city.zones import ZONE_COLUMNS
 from alatau_sim.domains.people import DOMAIN
-from alatau_sim.domains.people.rules import change_status, choose_home, die, give_birth, go_out, grow_older, month_chance, plan_day
-from alatau_sim.domains.people.settle import complete, served
-from alatau_sim.domains.people.tables import EMPLOYED, FEMALE, MALE, RETIRED, read_vital_rates
+from alatau_sim.domains.people.rules import (
+    change_status,
+    choose_home,
+    die,
+    give_birth,
+    go_out,
+    grow_older,
+    learn_digital,
+    month_chance,
+    plan_day,
+)
+from alatau_sim.domains.people.settle import _adopt, complete, offers, served, vacancies
+from alatau_sim.domains.people.tables import CHILD, EMPLOYED, FEMALE, INACTIVE, MALE, RETIRED, digital_skill, read_vital_rates
 from alatau_sim.engine.domain import Domain
 from alatau_sim.engine.simulation import Simulation
 from alatau_sim.errors import InputError
@@ -111,13 +121,26 @@ def test_status_stays_in_range_and_income_follows_it(status, age, sex, education
     assert income == (pay if new == EMPLOYED else 130_000 if new == RETIRED else 0)
 
 
-@given(st.integers(0, 5), st.integers(0, 110), st.sampled_from([0.0, 1.0]), UNIFORM, UNIFORM)
-def test_hours_at_home_are_the_hours_not_out(status, age, day_off, u, u2):
-    out_from, out_to, mask = plan_day(status, age, day_off, u, u2)
+@given(st.integers(0, 5), st.integers(0, 110), st.sampled_from([0.0, 1.0]), UNIFORM, UNIFORM, UNIFORM)
+def test_hours_at_home_are_the_hours_not_out(status, age, day_off, u, u2, u3):
+    out_from, out_to, mask = plan_day(status, age, day_off, u, u2, u3)
     assert 0 <= out_from <= out_to <= 24
     assert [mask >> hour & 1 for hour in range(24)] == [int(not out_from <= hour < out_to) for hour in range(24)]
     since, until, amount = go_out(out_from, out_to)
     assert 24 + amount * (until - since) == mask.bit_count()
+
+
+@pytest.mark.parametrize(("status", "day_off", "u"), [(EMPLOYED, 0, 0.01), (EMPLOYED, 1, 0.99), (INACTIVE, 0, 0.01), (CHILD, 1, 0.5)])
+def test_the_declared_share_runs_errands_whoever_is_free(status, day_off, u):
+    out = [plan_day(status, 30, float(day_off), u, float(u2), 0.5)[1] > 0 for u2 in even(1000)]
+    assert np.mean(out) == pytest.approx(0.7)
+
+
+@given(st.integers(0, 110), st.integers(0, 3), st.floats(0, 1, width=32))
+def test_skill_of_the_start_is_what_people_go_on_with(age, education, rank):
+    at_start = digital_skill(np.array([age]), np.array([education]), np.array([rank], np.float32))[0]
+    assert at_start == np.float32(learn_digital(age, education, rank))
+    assert learn_digital(age + 1, education, rank) <= at_start + 1e-6 or age == 9
 
 
 def test_age_counts_whole_years_since_the_birth_month():
@@ -250,6 +273,69 @@ def test_sample_keeps_one_household_in_two_and_is_part_of_the_whole():
     assert np.array_equal(half.tables["residents"].id, again.tables["residents"].id)
     assert set(half.tables["residents"].id) < set(whole.tables["residents"].id)
     assert abs(half.tables["households"].n * 2 - whole.tables["households"].n) < 4 * math.sqrt(whole.tables["households"].n)
+
+
+def test_a_sample_begins_with_the_vacant_homes_of_the_whole_city():
+    whole, sample = start(4000), start(4000, weight=10)
+    assert vacancies(whole).sum() > 0
+    assert np.array_equal(vacancies(sample), vacancies(whole))
+
+
+def test_a_sample_offers_its_vacant_homes_without_bias_and_gives_away_what_it_offers():
+    sim = start(4000, weight=7)
+    vacant = vacancies(sim)
+    found = []
+    for k in range(7):
+        sim.uniform = lambda stream, ids, day=None, u=(k + 0.5) / 7: np.full(len(ids), u)
+        found.append(offers(sim))
+    assert np.array_equal(np.sum(found, axis=0), vacant)  # the mean of weight · offers is the number of vacant homes
+
+
+def test_a_sample_fills_its_homes_to_the_last_row():
+    """Where everyone wants to come, what is offered is taken, and the homes left over or given away too much are less than a row."""
+    sim = start(4000, 32, weight=10, policy=DOMAIN.policy(invitation_factor=100, homes_per_year=0))
+    assert sim.tables["zones"]["vacant_dwellings"].sum() > 0
+    assert not (sim.tables["zones"]["vacant_dwellings"] % 10).any()
+    run(sim)
+    assert sim.state["people"]["turned_away"] > 0
+    zones = sim.tables["zones"]
+    lived_in = zones["households"] * 10 + sim.state["people"]["beyond_sample"]
+    assert (np.abs(zones["dwellings_existing"] - lived_in)[[0, 2]] < 10).all()
+    assert not offers(sim).any()
+
+
+def adoptions(extra):
+    """Which household takes in the children of each of some households whose adults die, by ids; `extra` adds one more that could."""
+    sim = start(3000)
+    homes, people = sim.tables["households"], sim.tables["residents"]
+    adult = people["age"] >= 18
+    grown, young = (np.bincount(people["household"][who], minlength=homes.n) for who in (adult, ~adult))
+    orphaned = homes.id[(grown > 0) & (young > 0) & (homes["home"] == 0)][:40].copy()
+    if extra:
+        people.insert(np.array([770]), {"household": homes.insert(np.array([77]), {"home": 0}), "age": 40})
+    people.remove(np.flatnonzero(np.isin(homes.id[people["household"]], orphaned) & (people["age"] >= 18)))
+    child = {int(h): people.id[people["household"] == row][0] for h, row in zip(orphaned, homes.rows_of(orphaned), strict=True)}
+    _adopt(sim)
+    return {h: int(homes.id[people["household"][people.rows_of(np.array([kid]))[0]]]) for h, kid in child.items()}
+
+
+def test_one_more_household_changes_only_who_joins_it():
+    without, with_one = adoptions(False), adoptions(True)
+    assert len(without) == 40
+    assert all(without[h] == with_one[h] or with_one[h] == 77 for h in without)
+    assert sum(without[h] != with_one[h] for h in without) <= 3
+    assert len(set(without.values())) > 30
+
+
+def test_children_born_in_the_run_have_skills_of_their_own():
+    sim = run(start(3000, 45, kernels="compiled"))
+    residents = sim.tables["residents"]
+    born = residents["children_born"].sum()
+    assert born > 0
+    newborn = residents["birth_month"] >= 2026 * 12
+    assert len(np.unique(residents["skill_rank"][newborn])) == newborn.sum() > 1
+    expected = digital_skill(residents["age"], residents["education"], residents["skill_rank"])
+    assert np.array_equal(residents["digital_skill"], expected)
 
 
 def state_of(sim):

@@ -6,7 +6,7 @@ import weakref
 import mesa
 import numpy as np
 import pytest
-from cities import SMALL, assert_same, simulate, small, tables_of
+from cities import Happenings, assert_same, simulate, small, tables_of
 
 from alatau_sim.errors import InputError, RunError
 from alatau_sim.model import CityModel, Resident
@@ -18,6 +18,13 @@ def base():
     return simulate()
 
 
+def test_the_small_city_meets_everything_that_the_other_tests_compare(base):
+    met = Happenings()
+    again = simulate(start=lambda model: model.observe(met))
+    assert 0 not in met.counts.values(), met.counts
+    assert_same(tables_of(base), tables_of(again))
+
+
 @pytest.mark.parametrize("kernels", ["plain", "both"])
 def test_compiled_is_plain(base, kernels):
     other = simulate(kernels=kernels)
@@ -27,8 +34,12 @@ def test_compiled_is_plain(base, kernels):
 
 
 def test_compiled_is_mesa_agents_under_shuffle_do():
-    one, other = (simulate("city.residents=200", days=33, kernels=kernels) for kernels in ("compiled", "objects"))
+    met = Happenings()
+    tiny = ("city.residents=300", "run.start=2026-01-20")  # a first and a Monday lie ahead
+    one = simulate(*tiny, days=16, start=lambda model: model.observe(met))
+    other = simulate(*tiny, days=16, kernels="objects")
     assert_same(tables_of(one), tables_of(other))
+    assert 0 not in met.counts.values(), met.counts
 
 
 def test_threads_do_not_matter(base, monkeypatch):
@@ -168,4 +179,3 @@ def test_an_unknown_table_is_told(base):
     with pytest.raises(InputError, match="lode_hour"):
         _ = model.result_tables
     model.close()
-    assert SMALL

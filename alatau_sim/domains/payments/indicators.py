@@ -202,7 +202,7 @@ def _outage(sim: Any) -> float:
 
 
 def _bonuses(sim: Any) -> float:
-    return float(sim.state["payments"]["bonus_kzt"])
+    return float(sim.state["payments"]["bonus_kzt"] * sim.weight)
 
 
 def _kpi(name: str, label: str, unit: str, better: Any, formula: str, table: str, compute: Any, over_year: Any = "last") -> Kpi:

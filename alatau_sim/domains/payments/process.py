@@ -5,6 +5,7 @@ of an hour are spread by keyed uniforms; the hour is settled when it ends, payme
 the hour's payments at once could not wait too long, all are served and the mean wait is that of the M/D/1 queue (Pollaczek 1930,
 Khinchine 1932).
 A payment that would wait longer than people's patience leaves before it is served.
+In a sample, too, each of the payments that a row stands for queues by itself; what was served is then rounded to whole rows.
 """
 
 from __future__ import annotations
@@ -147,13 +148,23 @@ def _settle_hour(sim: Any, row: int, hour: int, out_already: bool) -> None:
         waits, free_at = _waits(arrival, 1 / capacity, free_at, patience, [(a - start, b - start) for a, b in down])
         through = ~np.isnan(waits)
         served = np.bincount(cells[through], minlength=wanted.size).reshape(wanted.shape)
-        waited = float(waits[through].sum())
+        waited = float(waits[through].mean()) if through.any() else 0.0
+        if sim.weight > 1:
+            cell = id_array(sim.tables["zones"].id[:, None], np.array(instruments, np.int64) * 24 + hour)
+            served = in_whole_rows(served, sim.weight, sim.uniform(f"payments.rounding.{RAILS[row]}", cell))
+        waited *= int(served.sum())
         rails["free_at_s"][row] = start + free_at
     confirmed = int(served.sum())
     sim.grids["payments_served"][:, instruments, hour] = served
     rails["served_today"][row] += confirmed
     rails["wait_today_s"][row] += waited
     rails["peak_wait_s"][row] = max(float(rails["peak_wait_s"][row]), waited / max(confirmed, 1))
+
+
+def in_whole_rows(payments: NDArray[np.int64], weight: int, u: _Floats) -> NDArray[np.int64]:
+    """Payments of cells as multiples of `weight`, up or down by the uniforms `u` so that the mean stays: rows are served as a whole."""
+    rows, rest = np.divmod(payments, weight)
+    return np.asarray((rows + (u * weight < rest)) * weight)
 
 
 def _waits(

@@ -98,22 +98,31 @@ def change_status(
     return status, status == EMPLOYED, education, wage_kzt, income
 
 
+@rule(of="residents", writes="digital_skill", every="1 month", phase="life")
+def learn_digital(age: int, education: int, skill_rank: float) -> float:
+    """Ease with digital services: less with age, more with schooling, and differing between people (assumed shape)."""
+    if age < 10:
+        return 0.3
+    skill = 0.8 - 0.008 * max(age - 25.0, 0.0) + 0.4 * (skill_rank - 0.5)
+    return min(max(skill + 0.1 if education >= HIGHER else skill, 0.02), 1.0)
+
+
 @rule(of="residents", writes=("out_from", "out_to", "home_hours"), every="1 day", phase="life")
 def plan_day(
-    status: int, age: int, city_day_off: float, u: float, u2: float,
+    status: int, age: int, city_day_off: float, u: float, u2: float, u3: float,
     *, works_day_off: float = param(0.2, within=(0, 1), unit="share", meaning="employed who work on a day off"),
     works_at_home: float = param(0.06, within=(0, 1), unit="share", meaning="employed who work at home on a working day"),
     kindergarten: float = param(0.6, within=(0, 1), unit="share", meaning="children of 3 to 5 who spend working days in kindergarten"),
     errands: float = param(0.7, within=(0, 1), unit="share", meaning="people without work or school who go out for some hours"),
 ) -> tuple[int, int, int]:  # fmt: skip
     """When the resident leaves home and is back, and the hours at home as bits (schedules assumed: no survey of time use at hand)."""
-    start, hours = 10 + int(8.0 * u2), 2 if u < errands else 0
+    start, hours = 10 + int(8.0 * u3), 2 if u2 < errands else 0
     if status == EMPLOYED:
         if (city_day_off == 0.0 and u >= works_at_home) or (city_day_off != 0.0 and u < works_day_off):
-            start, hours = 7 + int(3.0 * u2), 9 + int(30.0 * u2) % 2
+            start, hours = 7 + int(3.0 * u3), 9 + int(30.0 * u3) % 2
     elif status == STUDENT:
         if city_day_off == 0.0:
-            start, hours = 8, 5 + int(4.0 * u2)
+            start, hours = 8, 5 + int(4.0 * u3)
     elif status == CHILD and age >= 3 and city_day_off == 0.0 and u < kindergarten:
         start, hours = 8, 9
     if hours == 0:
@@ -138,4 +147,4 @@ def go_out(out_from: int, out_to: int) -> tuple[int, int, int]:
     return out_from, out_to, -1
 
 
-RULES = (grow_older, give_birth, die, move_away, change_status, plan_day, choose_home, go_out)
+RULES = (grow_older, give_birth, die, move_away, change_status, learn_digital, plan_day, choose_home, go_out)

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alatau_sim.domains.people.tables import CHILD, MALE, OLDEST, in_sample
+from alatau_sim.domains.people.tables import CHILD, MALE, OLDEST, digital_skill, in_sample
 from alatau_sim.engine.randomness import id_array, stream_word
 from alatau_sim.engine.rule import settlement
 from alatau_sim.errors import RunError
 
 Ints = NDArray[np.int64]
 PEOPLE, MONEY = "people", "tenge"
+MOVED_MONEY = ("account:households", "account:rest_of_world")
 FLOWS = ("births", "deaths", "arrivals", "departures")
 ADULT_AGE = 18
 
@@ -84,21 +85,30 @@ def complete(room: Ints, built: Ints, homes: int) -> Ints:
 
 
 def count_vacancies(sim: Any) -> None:
-    """Write the vacant dwellings of each zone, in ones and as a share; zones outside have none."""
+    """Write the dwellings that each zone offers, and its vacant ones as a share; zones outside have none."""
     zones, vacant = sim.tables["zones"], vacancies(sim)
-    zones["vacant_dwellings"][:] = vacant
+    zones["vacant_dwellings"][:] = offers(sim) * sim.weight
     zones["vacancy_share"][:] = vacant / np.maximum(zones["dwellings_existing"] + zones["dwellings_built"], 1)
 
 
 def vacancies(sim: Any) -> Ints:
-    """Dwellings without a household by zone, now."""
+    """Dwellings without a household by zone, now.
+
+    A sample begins with the households of the whole city, not with `weight` times those drawn: else chance would leave homes empty.
+    """
     zones, home = sim.tables["zones"], sim.tables["households"]["home"]
-    lived_in = np.bincount(home[home >= 0], minlength=zones.n) * sim.weight
+    lived_in = np.bincount(home[home >= 0], minlength=zones.n) * sim.weight + sim.state["people"]["beyond_sample"]
     homes = zones["dwellings_existing"] + zones["dwellings_built"]
-    return np.where(zones["outside"], 0, np.maximum(homes - lived_in, 0)).astype(np.int64)
+    return np.where(zones["outside"], 0, np.clip(homes - lived_in, 0, homes)).astype(np.int64)
 
 
-@settlement(phase="life", every="1 month", reads=("residents.gives_birth",), writes=("residents", "account:city"))
+def offers(sim: Any) -> Ints:
+    """Rows of households that each zone has homes for, now: in a sample the rest below a row counts where a lasting draw says so."""
+    rows, rest = np.divmod(vacancies(sim), sim.weight)
+    return np.asarray(rows + (sim.uniform("part_of_home", sim.tables["zones"].id, day=-1) * sim.weight < rest))
+
+
+@settlement(phase="life", every="1 month", reads=("residents.gives_birth",), writes=("residents", "account:births", "account:city"))
 def bear(sim: Any) -> None:
     """Add the month's newborn to their mothers' households; a child's id follows from its mother and its birth order."""
     residents = sim.tables["residents"]
@@ -108,16 +118,20 @@ def bear(sim: Any) -> None:
     residents["children_born"][mothers] += 1
     ids = id_array(stream_word("birth"), residents.id[mothers], residents["children_born"][mothers].astype(np.int64))
     boy_share = sim.state["people"]["boys_per_girl"] / (1 + sim.state["people"]["boys_per_girl"])
-    wages = sim.state["people"]["wages"]
+    wages, skill_rank = sim.state["people"]["wages"], sim.uniform("skill_rank", ids, day=-1).astype(np.float32)
     _count(sim, "births", _zone_of(sim, mothers))
     residents.insert(ids, {
         "household": residents["household"][mothers].copy(), "birth_month": sim.clock.month_index, "agegroup": 0, "status": CHILD,
         "sex": np.where(sim.uniform("sex_at_birth", ids, day=-1) < boy_share, MALE, 1 - MALE),
         "wage_kzt": wages.draw(sim.uniform("wage", ids, day=-1), np.zeros(len(ids), np.int64)),
+        "skill_rank": skill_rank, "digital_skill": digital_skill(np.zeros(len(ids)), np.zeros(len(ids)), skill_rank),
     })  # fmt: skip
 
 
-@settlement(phase="life", every="1 month", reads=("residents.dies",), writes=("residents", "households", "account:city"))
+@settlement(
+    phase="life", every="1 month", reads=("residents.dies",),
+    writes=("residents", "households", "account:city", "account:deaths", *MOVED_MONEY),
+)  # fmt: skip
 def bury(sim: Any) -> None:
     """Remove the month's dead, and households without people; children left alone join another household of their zone."""
     residents = sim.tables["residents"]
@@ -130,7 +144,10 @@ def bury(sim: Any) -> None:
 
 
 def _adopt(sim: Any) -> None:
-    """Let children without an adult join a household of their zone, by keyed draw, with the money of theirs."""
+    """Let children without an adult join a household of their zone, else of any, with the money of theirs.
+
+    Each pair of the two households has a keyed draw, and the lowest counts: one more household changes only who joins it.
+    """
     residents, households = sim.tables["residents"], sim.tables["households"]
     members = np.bincount(residents["household"], minlength=households.n)
     adults = np.bincount(residents["household"][residents["age"] >= ADULT_AGE], minlength=households.n)
@@ -138,12 +155,11 @@ def _adopt(sim: Any) -> None:
     if not len(orphaned) or not adults.any():
         return
     hosts = np.flatnonzero(adults > 0)
-    hosts = hosts[np.argsort(households.id[hosts])]
-    u = sim.uniform("adoption", households.id[orphaned])
-    for home, draw in zip(orphaned, u, strict=True):
+    for home in orphaned.tolist():
         near = hosts[households["home"][hosts] == households["home"][home]]
         choices = near if len(near) else hosts
-        host = choices[int(draw * len(choices))]
+        pairs = id_array(int(households.id[home]), households.id[choices])
+        host = choices[sim.uniform("adoption", pairs).argmin()]
         residents["household"][residents["household"] == home] = host
         households["balance_kzt"][host] += households["balance_kzt"][home]
         households["balance_kzt"][home] = 0
@@ -158,7 +174,9 @@ def dissolve(sim: Any, rows: NDArray[Any]) -> None:
     households.remove(rows)
 
 
-@settlement(phase="life", every="1 month", reads=("households.leaves",), writes=("residents", "households", "account:city"))
+@settlement(
+    phase="life", every="1 month", reads=("households.leaves",), writes=("residents", "households", "account:city", *MOVED_MONEY)
+)
 def depart(sim: Any) -> None:
     """Let the households that move away leave the city with all their people."""
     households, residents = sim.tables["households"], sim.tables["residents"]
@@ -173,13 +191,13 @@ def depart(sim: Any) -> None:
 
 @settlement(
     phase="life", every="1 month", reads=("seekers.wanted", "zones.dwellings_existing", "zones.dwellings_built"),
-    writes=("residents", "households", "seekers", "account:city"),
+    writes=("residents", "households", "seekers", "account:city", *MOVED_MONEY),
 )
 def arrive(sim: Any) -> None:
     """Give the vacant homes to those who want them, ranked by keyed draw; the others do not come. Then the next month's come forward."""
     seekers = sim.tables["seekers"]
     wanted = seekers["wanted"].astype(np.int64)
-    settled = np.flatnonzero(served(wanted, seekers.id, sim.uniform("home_rank", seekers.id), vacancies(sim) // sim.weight))
+    settled = np.flatnonzero(served(wanted, seekers.id, sim.uniform("home_rank", seekers.id), offers(sim)))
     state = sim.state["people"]
     state["turned_away"] += int(seekers["size"].sum()) - int(seekers["size"][settled].sum())
     settled = settled[np.argsort(seekers.id[settled])]

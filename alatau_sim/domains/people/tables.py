@@ -42,6 +42,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("employed", "bool", meaning="has paid work"),
         Column("wage_kzt", "int64", "KZT/month", "what the resident's work pays, or would pay", within=(0, 10**9)),
         Column("income_kzt", "int64", "KZT/month", "wage or pension", within=(0, 10**9)),
+        Column("skill_rank", "float32", "1", "rank of digital skill among people of one age and schooling", 0.5, within=(0, 1)),
         Column("digital_skill", "float32", "1", "ease with digital services, 0 to 1", 0.5, within=(0, 1)),
         Column("out_from", "int8", "h", "hour at which the resident leaves home today", within=(0, 24)),
         Column("out_to", "int8", "h", "hour at which the resident is back", within=(0, 24)),
@@ -62,7 +63,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "zones": (
         Column("dwellings_built", "int64", "dwellings", "dwellings completed since the start"),
-        Column("vacant_dwellings", "int64", "dwellings", "dwellings without a household, on the first of the month"),
+        Column("vacant_dwellings", "int64", "dwellings", "dwellings offered on the first of the month: vacant, in a sample as whole rows"),
         Column("vacancy_share", "float64", "share", "vacant among all dwellings", within=(0, 1)),
         Column("attraction", "float64", "1", "what else draws households to the zone, in units of utility (0 unless something sets it)"),
     ),
@@ -190,9 +191,9 @@ def statuses(people: Population, u: NDArray[np.float64], unemployed_share: float
     return status
 
 
-def digital_skill(age: NDArray[Any], education: NDArray[Any], u: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Ease with digital services, 0 to 1: less with age, more with schooling, and differing between people (assumed shape)."""
-    skill = 0.8 - 0.008 * np.maximum(age - 25.0, 0) + 0.1 * (education >= 2) + 0.4 * (u - 0.5)
+def digital_skill(age: NDArray[Any], education: NDArray[Any], rank: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`rules.learn_digital` for arrays: the skills that people start with."""
+    skill = 0.8 - 0.008 * np.maximum(age - 25.0, 0) + 0.1 * (education >= 2) + 0.4 * (rank.astype(np.float64) - 0.5)
     return np.clip(np.where(age < 10, 0.3, skill), 0.02, 1.0).astype(np.float32)
 
 
@@ -226,10 +227,12 @@ def _columns(sim: Any, people: Population, wages: Wages) -> dict[str, NDArray[An
     # Late digits of the rank among wages are as good as new draws for what has nothing to do with wages.
     status = statuses(people, people.rank * 31 % 1, sim.world.people.unemployed_share)
     wage = wages.draw(people.rank, people.education)
+    skill_rank = (people.rank * 127 % 1).astype(np.float32)
     income = np.where(people.employed, wage, np.where(status == RETIRED, sim.world.people.pension_kzt, 0))
     return {
         "age_months": people.age_months, "sex": people.sex, "education": people.education, "status": status, "employed": people.employed,
-        "income_kzt": income, "wage_kzt": wage, "digital_skill": digital_skill(people.age, people.education, people.rank * 127 % 1),
+        "income_kzt": income, "wage_kzt": wage, "skill_rank": skill_rank,
+        "digital_skill": digital_skill(people.age, people.education, skill_rank),
     }  # fmt: skip
 
 
@@ -254,6 +257,8 @@ def _insert(sim: Any, people: Population, columns: dict[str, NDArray[Any]]) -> N
     kept = np.ones(len(people.size), bool)
     if sim.weight > 1:
         kept = in_sample(sim, people.household_id)
+    n = sim.tables["zones"].n
+    sim.state["people"]["beyond_sample"] = np.bincount(people.zone, minlength=n) - np.bincount(people.zone[kept], minlength=n) * sim.weight
     of = kept[people.household]
     row = (np.cumsum(kept) - 1)[people.household[of]].astype(np.int32)
     income = np.bincount(row, weights=columns["income_kzt"][of], minlength=int(kept.sum()))
