@@ -128,7 +128,8 @@ class _Reader:
             if raw.n > 1:
                 self.found.add(f"the column {key[0].gtfs} is missing; with {raw.n} agencies each needs an id", raw.file, 1)
             return
-        rows = np.flatnonzero(~bad)
+        given = [columns[column.name] != _nothing(column) if column.default is None else np.ones(raw.n, bool) for column in key]
+        rows = np.flatnonzero(np.logical_and.reduce(given))
         rows = rows[np.lexsort([part[rows] for part in reversed(parts)])]  # stable: equal keys stay in the order of the file
         same = np.logical_and.reduce([part[rows][1:] == part[rows][:-1] for part in parts])
         twice = np.flatnonzero(np.concatenate(([False], same))) if len(rows) else rows

@@ -273,6 +273,7 @@ def test_a_date_without_service_is_an_answer(tmp_path):
         ({"stop_times": BASE["stop_times"] + "T3,2,S4,09:30:00,09:30:00\n"},
          ["stop_times.txt:12: trip_id 'T3' and stop_sequence '2' are there already, in line 9"]),
         ({"stops": BASE["stops"] + "S1,again,43,77\n"}, ["stops.txt:6: stop_id 'S1' is there already, in line 2"]),
+        ({"stops": BASE["stops"] + "S1,again,x,77\n"}, ["stops.txt:6: stop_id 'S1' is there already", "stops.txt:6: stop_lat is 'x'"]),
         ({"stops": BASE["stops"] + ",nameless,43,77\n"}, ["stops.txt:6: stop_id is empty; it must be given"]),
         ({"trips": BASE["trips"] + "T1,R1,work,0\n"}, ["trips.txt:6: trip_id 'T1' is there already, in line 2"]),
         ({"routes": BASE["routes"] + "R1,A,1,,3\n"}, ["routes.txt:4: route_id 'R1' is there already"]),
