@@ -115,7 +115,7 @@ def param(
     declared = Param(default, within, one_of, unit, meaning, evidence, source, spread)
     if evidence != "assumed" and not source:
         raise ValueError(f"parameter with evidence {evidence!r} and meaning {meaning!r} needs a source")
-    if within is not None and default is not ... and not within[0] <= default <= within[1]:
+    if within is not None and isinstance(default, int | float) and not within[0] <= default <= within[1]:
         raise ValueError(f"parameter with meaning {meaning!r}: the default {default!r} is not {declared.allowed()}")
     limits: dict[str, Any] = {} if within is None else {"ge": within[0], "le": within[1]}
     extra: dict[str, Any] = {"unit": unit, "evidence": evidence}
