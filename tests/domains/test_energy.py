@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alatau_sim.domains.energy import DOMAIN, Policy, World
-from alatau_sim.domains.energy.bills import block_bill_kzt
 from alatau_sim.domains.energy.process import split
 from alatau_sim.domains.energy.rules import RULES, appliance_load, cooking_load, cooling_load, heating_load, hot_water_load, lighting_load
-from alatau_sim.domains.energy.settle import furnish_homes, home_weights, lose, split_groups, totals
+from alatau_sim.domains.energy.settle import block_bill_kzt, furnish_homes, home_weights, lose, split_groups, totals
 from alatau_sim.domains.energy.tables import USES, nearest, read_climate, read_substations
 from alatau_sim.engine.domain import Domain
 from alatau_sim.engine.simulation import Simulation

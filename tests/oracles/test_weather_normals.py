@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from alatau_sim.domains.energy.settle import anomaly, daily_cycle, day_means, day_values, daylight
+from alatau_sim.city.weather import anomaly, daily_cycle, day_means, day_values, daylight
 from alatau_sim.engine.clock import day_number
 from alatau_sim.engine.randomness import stream_key, uniform_array
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from alatau_sim.domains.energy.bills import month_share
-from alatau_sim.domains.energy.settle import totals
+from alatau_sim.domains.energy.settle import month_share, totals
 from alatau_sim.domains.energy.tables import USES
 from alatau_sim.fields import ResultField
 from alatau_sim.results.kpis import Kpi, ResultTable

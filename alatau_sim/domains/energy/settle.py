@@ -7,15 +7,13 @@ equipment they have (`use_keys`), in whole Wh that add up exactly.
 from __future__ import annotations
 
 import calendar
-import math
-from functools import lru_cache
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alatau_sim.domains.energy.params import BASE_TARIFF_KZT_PER_KWH
+from alatau_sim.city.weather import anomaly, daily_cycle, day_means, day_values, daylight
+from alatau_sim.domains.energy.params import BASE_TARIFF_KZT_PER_KWH, Policy
 from alatau_sim.domains.energy.tables import USES
 from alatau_sim.engine.randomness import order_within, stream_key, uniform_array, words_of
 from alatau_sim.engine.rule import settlement
@@ -23,91 +21,10 @@ from alatau_sim.errors import RunError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-MEMORY_DAYS = 60
 HEATING_BASE_C = 18.0
-HORIZON_DEG = -0.833  # sun's upper edge on the horizon, with refraction
 
 
 # --- weather ----------------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=8)
-def day_means(monthly: tuple[float, ...], leap: bool) -> tuple[float, ...]:
-    """A daily curve whose mean over each month equals the monthly value: straight lines between values at mid-month.
-
-    The twelve mid-month values solve a linear system (the idea of Sheng and Zwiers, 1998, for boundary conditions in climate models).
-    The curve closes on itself at the turn of the year.
-    """
-    weights = _interpolation(leap)
-    month_of_day = np.repeat(np.arange(12), _lengths(leap))
-    system = np.array([weights[month_of_day == month].mean(axis=0) for month in range(12)])
-    return tuple((weights @ np.linalg.solve(system, np.array(monthly))).tolist())
-
-
-@lru_cache(maxsize=8)
-def day_values(monthly: tuple[float, ...], leap: bool) -> tuple[float, ...]:
-    """Straight lines between monthly values placed at mid-month."""
-    return tuple((_interpolation(leap) @ np.array(monthly)).tolist())
-
-
-def _lengths(leap: bool) -> list[int]:
-    return [calendar.monthrange(2024 if leap else 2025, month)[1] for month in range(1, 13)]
-
-
-def _interpolation(leap: bool) -> Floats:
-    """The weights (days × 12) of mid-month values in each day's value; they sum to one."""
-    lengths = np.array(_lengths(leap))
-    days, middle = lengths.sum(), np.cumsum(lengths) - lengths / 2
-    weights = np.zeros((days, 12))
-    for day in range(days):
-        after = int(np.searchsorted(middle, day + 0.5)) % 12
-        before = (after - 1) % 12
-        span = (middle[after] - middle[before]) % days
-        weights[day, after] = ((day + 0.5 - middle[before]) % days) / span
-        weights[day, before] = 1.0 - weights[day, after]
-    return weights
-
-
-def anomaly(sim: Any, day: int, persistence: float) -> float:
-    """The standardised anomaly of a day's mean temperature: mean 0, variance 1, correlation from day to day `persistence`.
-
-    A weighted sum of the keyed normal draws of this and the 59 days before (a first-order autoregression, cut off), so it is stationary
-    and depends on the day alone, not on when the run starts.
-    """
-    days = np.arange(day, day - MEMORY_DAYS, -1)
-    normal = NormalDist()
-    draws = np.array([normal.inv_cdf(u + 2.0**-55) for u in sim.uniform("weather", days, day=-1).tolist()])
-    weights = np.array([persistence**lag for lag in range(MEMORY_DAYS)])
-    return float(draws @ weights / math.sqrt(float(weights @ weights)))
-
-
-def daily_cycle() -> Floats:
-    """The shape of a day's temperature by hour: half waves from the coldest at 6:00 to the warmest at 15:00; mean 0, range 1."""
-    rising = [-0.5 * math.cos(math.pi * (hour - 6) / 9) for hour in range(6, 15)]
-    falling = [0.5 * math.cos(math.pi * ((hour - 15) % 24) / 15) for hour in (*range(15, 24), *range(6))]
-    shape = np.array([*falling[9:], *rising, *falling[:9]])
-    return shape - shape.mean()
-
-
-def daylight(day_of_year: int, lat_deg: float, lon_deg: float, utc_offset_h: float) -> Floats:
-    """The share of each hour of clock time with the sun above the horizon.
-
-    Declination and equation of time after Spencer (1971); sunrise and sunset from the standard hour-angle formula.
-    """
-    g = 2.0 * math.pi * (day_of_year - 1) / 365.0
-    declination = (
-        0.006918 - 0.399912 * math.cos(g) + 0.070257 * math.sin(g) - 0.006758 * math.cos(2 * g) + 0.000907 * math.sin(2 * g)
-        - 0.002697 * math.cos(3 * g) + 0.00148 * math.sin(3 * g)
-    )  # fmt: skip
-    time_equation_h = 24.0 / (2.0 * math.pi) * (
-        0.000075 + 0.001868 * math.cos(g) - 0.032077 * math.sin(g) - 0.014615 * math.cos(2 * g) - 0.04089 * math.sin(2 * g)
-    )  # fmt: skip
-    lat = math.radians(lat_deg)
-    cosine = (math.sin(math.radians(HORIZON_DEG)) - math.sin(lat) * math.sin(declination)) / (math.cos(lat) * math.cos(declination))
-    half_day_h = math.acos(min(1.0, max(-1.0, cosine))) * 12.0 / math.pi
-    noon = 12.0 + utc_offset_h - lon_deg / 15.0 - time_equation_h
-    hours = np.arange(24.0)
-    return np.clip(np.minimum(noon + half_day_h, hours + 1.0) - np.maximum(noon - half_day_h, hours), 0.0, 1.0)
 
 
 @settlement(
@@ -352,4 +269,97 @@ def check_energy(sim: Any) -> None:
         raise RunError(f"energy: substations miss {missing} Wh, zones {int(unserved.sum())} Wh")
 
 
-SETTLEMENTS = (make_weather, furnish_homes, begin_energy_month, sum_load, share_unserved, book_energy, check_energy)
+# --- bills ------------------------------------------------------------------------------------------------------------------
+
+OWED = "tenge owed"
+"""What is billed and not yet paid, as a commodity of the ledger."""
+
+
+@settlement(
+    phase="account", every="1 month",
+    reads=(
+        "households.home", "households.size", "households.stove_electric", "households.unserved_month_wh", "households.balance_kzt",
+        "households.arrears_kzt",
+    ),
+    writes=(
+        "households.energy_month_wh", "households.energy_bill_kzt", "households.arrears_kzt", "+households.balance_kzt",
+        "account:households", "account:homes", "account:utility",
+    ),
+)  # fmt: skip
+def bill_homes(sim: Any) -> None:
+    """Share each zone's energy of the month among its homes in whole Wh, and bill it by blocks in whole tenge.
+
+    Of a month that the run has in part, the blocks are of that part. A home pays the bill and what it owes from before as far as its
+    money goes; the rest is arrears, without interest or cutting off.
+    """
+    homes, sums = sim.tables["households"], totals(sim)
+    energy = np.zeros(homes.n, np.int64)
+    served = sums["month_wanted"].sum(axis=0) - sums["month_unserved"]
+    zones = np.flatnonzero(served)
+    rows, group = homes_of(sim, zones)
+    if len(rows):
+        keys = use_keys(sim, rows)
+        expected = home_weights(keys, sums["month_wanted"][:, zones], group) / sim.weight
+        weights = whole(np.maximum(0.0, expected - homes["unserved_month_wh"][rows]))
+        energy[rows] = split_groups(served[zones] // sim.weight, weights, group)
+    lived_in = np.bincount(group, minlength=len(zones)) > 0
+    sums["unbilled_wh"] += int(served[zones[~lived_in]].sum())  # everyone has left since
+    bill = block_bill_kzt(energy, homes["size"], homes["stove_electric"], sim.policy.energy, month_share(sim))
+    homes["energy_month_wh"][:] = energy
+    homes["energy_bill_kzt"][:] = bill
+    due = homes["arrears_kzt"] + bill
+    paid = np.minimum(due, np.maximum(homes["balance_kzt"], 0))
+    homes["arrears_kzt"][:] = due - paid
+    homes["balance_kzt"][:] -= paid
+    sim.ledger.book(OWED, "utility", "homes", int(bill.sum()))
+    sim.ledger.book(OWED, "homes", "utility", int(paid.sum()))
+    sim.ledger.book("tenge", "households", "utility", int(paid.sum()))
+
+
+@settlement(phase="settle", writes=("account:homes", "account:written_off"))
+def write_off_arrears(sim: Any) -> None:
+    """Write off what those homes owed as the day before closed that are gone now.
+
+    By their ids and not by the difference to the books, so that a column that has gone wrong does not agree with them again.
+    """
+    ids, arrears = sim.state["energy"]["debtors"]
+    gone = sim.tables["households"].rows_of(ids) < 0
+    sim.ledger.book(OWED, "homes", "written_off", int(arrears[gone].sum()))
+
+
+@settlement(phase="record", reads=("households.arrears_kzt",), writes=())
+def remember_debtors(sim: Any) -> None:
+    """Keep the ids of the homes that owe something as the day closes, and how much."""
+    homes = sim.tables["households"]
+    owing = np.flatnonzero(homes["arrears_kzt"])
+    sim.state["energy"]["debtors"] = (homes.id[owing].copy(), homes["arrears_kzt"][owing].copy())
+
+
+def watch_arrears(sim: Any) -> None:
+    """Let the ledger compare what homes owe with their arrears every day."""
+    sim.ledger.watch(OWED, "homes", "households", "arrears_kzt")
+    remember_debtors.fn(sim)
+
+
+def month_share(sim: Any) -> float:
+    """How much of the month the run has had so far, today included: 1 at the end of a whole month."""
+    date = sim.clock.date
+    return float(totals(sim)["month_days"] / calendar.monthrange(date.year, date.month)[1])
+
+
+def block_bill_kzt(energy_wh: Ints, size: NDArray[Any], stove_electric: NDArray[Any], policy: Policy, months: float = 1.0) -> Ints:
+    """The bill of each home in whole tenge: three blocks whose ends grow with the people in the home and the time billed [months]."""
+    kwh = energy_wh / 1000.0
+    first = np.where(stove_electric, policy.block1_stove_kwh, policy.block1_kwh) * size * months
+    second = first * policy.block2_width_ratio
+    blocks = (
+        np.minimum(kwh, first) + policy.block2_ratio * np.clip(kwh - first, 0.0, second - first)
+        + policy.block3_ratio * np.maximum(0.0, kwh - second)
+    )  # fmt: skip
+    return np.rint(policy.tariff_kzt_per_kwh * blocks).astype(np.int64)
+
+
+SETTLEMENTS = (
+    make_weather, furnish_homes, begin_energy_month, sum_load, share_unserved, book_energy, check_energy, write_off_arrears, bill_homes,
+    remember_debtors,
+)  # fmt: skip
