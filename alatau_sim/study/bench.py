@@ -6,6 +6,7 @@ hand-written loop. City measurements run the shipped baseline at other sizes and
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import json
 import math
@@ -162,8 +163,24 @@ def measure_rule(people: int, agents: int) -> list[tuple[str, str, str]]:
 # --- the city at other sizes ------------------------------------------------------------------------------------------------
 
 
+def infrastructure(times: float, folder: Path) -> list[str]:
+    """What sets the shipped substations and payment rails to so many times their capacity, so that a larger city is served as today's."""
+    baseline = load_scenario(BASELINE)
+    with baseline.city.substations.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    path = folder / f"substations_{times:g}.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "capacity_mw": float(row["capacity_mw"]) * times} for row in rows)
+    payments = baseline.policy.payments
+    capacities = ("crypto_rail_capacity_per_s", "card_rail_capacity_per_s")
+    rails = [f"policy.payments.{name}={getattr(payments, name) * times}" for name in capacities]
+    return [f"city.substations={path.as_posix()}", *rails]
+
+
 def _days(sets: list[str], days: int) -> tuple[float, float, int, CityModel]:
-    """(seconds to build, median seconds of a working day, residents, the model, still open)."""
+    """(seconds to build, median seconds of a day, residents, the model, still open)."""
     scenario = load_scenario(BASELINE, sets=sets)
     began = time.perf_counter()
     model = CityModel(scenario)
@@ -180,7 +197,9 @@ def measure_population(sizes: list[int], days: int) -> Iterator[tuple[str, str, 
     """Rows of (residents, seconds to build and ms a day, bytes a resident), then the exponent of cost against population."""
     points = []
     for size in sizes:
-        built, median, residents, model = _days([f"city.residents={size}"], days)
+        with tempfile.TemporaryDirectory() as folder:
+            more = infrastructure(max(1.0, size / 50_000), Path(folder))
+            built, median, residents, model = _days([f"city.residents={size}", *more], days)
         columns = sum(table.nbytes for table in model.sim.tables.values())
         model.close()
         points.append((residents, median))
@@ -199,7 +218,8 @@ def measure_zones(counts: list[int], days: int) -> Iterator[tuple[str, str, str]
         for count in counts:
             path = Path(folder) / f"squares_{count}.geojson"
             path.write_text(json.dumps(square_map(count)), encoding="utf-8")
-            _, median, _, model = _days([f"map.file={path.as_posix()}", "rezone=[]", "events=[]"], days)
+            more = infrastructure(10.0, Path(folder))
+            _, median, _, model = _days([f"map.file={path.as_posix()}", *more], days)
             zones = model.sim.tables["zones"].n
             model.close()
             yield (f"{zones:,} zones: an ordinary day (median of {days})", f"{1000 * median:,.1f} ms", "")
