@@ -9,24 +9,19 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import holidays
 import mesa
-import numpy as np
 
-from alatau_sim.city.words import LAND_USES
-from alatau_sim.city.zones import ZONE_COLUMNS, ZoneTable
+from alatau_sim.composition import City, composed
 from alatau_sim.engine.clock import DAY_S, day_number
 from alatau_sim.engine.domain import Composition, Domain, compose
-from alatau_sim.engine.plan import Item, build_plan, compose_schema
+from alatau_sim.engine.plan import Item
 from alatau_sim.engine.population import ColumnAgentSet, Row
 from alatau_sim.engine.simulation import Observer, Simulation
 from alatau_sim.errors import InputError, did_you_mean
-from alatau_sim.extensions import domains_with
-from alatau_sim.fields import ResultField
 from alatau_sim.results.kpis import Kpi, ResultTable
 from alatau_sim.scenario.events import apply_set, timeline
 from alatau_sim.scenario.specs import EventSpec, Names, RezoneSpec, Scenario, Settings
@@ -49,47 +44,6 @@ class Zone(Row):
 
 
 AGENT_TYPES: dict[type[Row], str] = {Resident: "residents", Household: "households", Zone: "zones"}
-
-
-@dataclass(frozen=True)
-class City:
-    """What the domains' fill functions get: the scenario, and the zone table of its map."""
-
-    scenario: Scenario
-    zones: ZoneTable
-
-
-def fill_zones(sim: Simulation, city: City) -> None:
-    """Put the map's zones into the zones table."""
-    sim.tables["zones"].insert(city.zones.ids, city.zones.columns())
-    sim.names["zones"] = city.zones.zone
-
-
-def _zoning_of_year(sim: Simulation) -> dict[str, Any]:
-    """What zoning allows in each zone as the year ends, after the rezonings so far."""
-    zones = sim.tables["zones"]
-    rows = np.flatnonzero(~zones["outside"])
-    return {"zone": rows, **{field.name: zones[field.name][rows].copy() for field in ZONING.fields[1:]}}
-
-
-ZONING = ResultTable(
-    "zones_zoning_year", "year",
-    (
-        ResultField("zone", "category", "", "zone"),
-        ResultField("land_use", "category", "", "land use", LAND_USES),
-        ResultField("floor_area_ratio", "float64", "m2/m2", "permitted floor space over the zone's area"),
-        ResultField("coverage", "float64", "share", "built share of the zone's area"),
-        ResultField("dwellings_planned", "int64", "dwellings", "dwellings at full build-out, including the existing"),
-        ResultField("area_m2", "int64", "m2", "area"),
-    ),
-    _zoning_of_year, "what zoning allows in each zone, with the rezonings up to the year's end", "zoning",
-)  # fmt: skip
-
-
-def composed(rule_files: Sequence[str | Path] = (), plugins: Sequence[str] = ()) -> tuple[Domain, ...]:
-    """The list that composes everything: schema, tables, rules and processes, in the order in which rules run within a phase."""
-    zoning = Domain("zoning", columns={"zones": ZONE_COLUMNS}, fill=(fill_zones,), tables=(ZONING,))
-    return (zoning, *domains_with(rule_files, plugins))
 
 
 class CityModel(mesa.Model):
@@ -228,12 +182,6 @@ def days_off(start: dt.date, end: dt.date) -> frozenset[int]:
     """Day numbers of the country's public holidays in a span of dates."""
     years = range(start.year, end.year + 1)
     return frozenset(day_number(date) for date in holidays.country_holidays(COUNTRY, years=years))
-
-
-def warm_up(rule_files: Sequence[str | Path] = (), plugins: Sequence[str] = ()) -> None:
-    """Compile every kernel into the cache, before workers start that would all compile the same."""
-    parts = composed(rule_files, plugins)
-    build_plan(parts, compose_schema(parts), "compiled")
 
 
 def _events(city: City, parts: Sequence[Domain]) -> list[tuple[int, Callable[[Simulation], None]]]:

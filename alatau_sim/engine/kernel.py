@@ -15,6 +15,8 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,16 +60,22 @@ class Kernel:
         """The text of the compiled module."""
         return HEADER + randomness.COMPILED_SOURCE + self.text
 
+    @cached_property
+    def module_name(self) -> str:
+        """The compiled module's name: the rule's, and the hash of the text and of the versions that compile it."""
+        versions = " ".join([platform.python_version(), *(version(name) for name in ("numba", "numpy", "llvmlite"))])
+        digest = hashlib.sha256(f"{versions}\n{self.module_text()}".encode()).hexdigest()
+        return f"alatau_kernel_{self.rule.name}_{digest[:24]}"
+
+    def is_compiled(self) -> bool:
+        """Whether the cache has the compiled loop."""
+        return any((cache_folder() / "__pycache__").glob(f"{self.module_name}.kernel-*.nbi"))
+
     def compiled(self) -> Callable[..., Any]:
         """The loop compiled by numba, from the cache where the same text was compiled before."""
-        import llvmlite
         import numba
-        import numpy
 
-        text = self.module_text()
-        versions = f"{platform.python_version()} {numba.__version__} {numpy.__version__} {llvmlite.__version__}"
-        digest = hashlib.sha256(f"{versions}\n{text}".encode()).hexdigest()[:24]
-        module_name = f"alatau_kernel_{self.rule.name}_{digest}"
+        text, module_name = self.module_text(), self.module_name
         if module_name not in sys.modules:
             path = cache_folder() / f"{module_name}.py"
             if not path.exists():

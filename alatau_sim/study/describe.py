@@ -16,13 +16,14 @@ import numpy as np
 import psutil
 
 import alatau_sim
+from alatau_sim.composition import composed
 from alatau_sim.engine.binding import bind
 from alatau_sim.engine.domain import Domain
 from alatau_sim.engine.plan import Item, compose_schema, plan_rows
 from alatau_sim.engine.rule import Rule
 from alatau_sim.errors import InputError, did_you_mean
 from alatau_sim.fields import Param
-from alatau_sim.model import CityModel, composed
+from alatau_sim.model import CityModel
 from alatau_sim.results.recorder import Recorder
 
 PROBE_DAYS = 31

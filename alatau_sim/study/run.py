@@ -194,10 +194,10 @@ def _do(
 ) -> list[Outcome]:
     """Do the runs, one after the other here or side by side in worker processes."""
     if model is None:
-        from alatau_sim.model import warm_up
+        from alatau_sim.composition import compile_ahead
 
         watcher.note("Preparing the rules (a first start compiles them; later ones find them compiled) ...")
-        warm_up(inputs.rule_files, inputs.plugins)
+        compile_ahead(inputs.rule_files, inputs.plugins, cores())
     count = max(1, min(workers or cores(), len(jobs)))
     threads = max(1, cores() // count)
     ready = [Job(**{**vars(job), "threads": job.scenario.run.threads or threads}) for job in jobs]
