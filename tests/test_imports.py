@@ -23,10 +23,11 @@ MAY = {
     "city": (*BASE, "engine", "results"),
     "domains": LOWER,
     "extensions": (*LOWER, "domains"),
-    "model": (*LOWER, "domains", "extensions"),
-    "study": (*LOWER, "domains", "extensions", "model"),
+    "composition": (*LOWER, "domains", "extensions"),
+    "model": (*LOWER, "domains", "extensions", "composition"),
+    "study": (*LOWER, "domains", "extensions", "composition", "model"),
     "report": (*BASE, "results"),
-    "cli": (*LOWER, "domains", "extensions", "model", "study", "report"),
+    "cli": (*LOWER, "domains", "extensions", "composition", "model", "study", "report"),
     "__init__": (), "__main__": ("cli",),
 }
 # room of a domain -> what it may import of the package, besides its own domain, and which libraries it may not

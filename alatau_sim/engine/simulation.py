@@ -229,11 +229,15 @@ class Simulation:
 
     def outage(self, system: str, row: int) -> float:
         """Hours of the present dated outage that are left; 0 where there is none."""
+        if (system, row) not in self._outages:
+            return 0.0
         now = self.env.now
         return max((end - now for start, end in self._outages.get((system, row), []) if start <= now < end), default=0) / 3600
 
     def outage_s(self, system: str, row: int, start_s: int, end_s: int) -> int:
         """Seconds of dated outage of one row of a system within an interval."""
+        if (system, row) not in self._outages:
+            return 0
         covered = sorted((max(a, start_s), min(b, end_s)) for a, b in self._outages.get((system, row), []))
         seconds, reached = 0, start_s
         for a, b in covered:
