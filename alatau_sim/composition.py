@@ -52,7 +52,7 @@ ZONING = ResultTable(
     (
         ResultField("zone", "category", "", "zone"),
         ResultField("land_use", "category", "", "land use", LAND_USES),
-        ResultField("floor_area_ratio", "float64", "m2/m2", "permitted floor space over the zone's area"),
+        ResultField("floor_area_ratio", "float64", "1", "permitted floor space over the zone's area"),
         ResultField("coverage", "float64", "share", "built share of the zone's area"),
         ResultField("dwellings_planned", "int64", "dwellings", "dwellings at full build-out, including the existing"),
         ResultField("area_m2", "int64", "m2", "area"),

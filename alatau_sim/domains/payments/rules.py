@@ -184,7 +184,10 @@ def plan_payments(
     ticket = household_income_kzt * world_spend_share / (household_payers * world_payments_per_adult_month)
     # Each of the two kinds may be rounded up by one, so this bounds the day's sum of all payers by the balance.
     most = household_balance_kzt // (household_payers * (int(math.floor(rate)) + 3))
-    return second if other > 0.0 else -1, first, other, u, u2, max(0, int(min(ticket, float(most))))
+    amount = int(min(ticket, float(most)))
+    if amount < 1:
+        return -1, 0.0, 0.0, 0.0, 0.0, 0
+    return second if other > 0.0 else -1, first, other, u, u2, amount
 
 
 @tally(of="residents", into="payments_wanted", cell=("home", "instrument"))
