@@ -105,10 +105,10 @@ def record(
     run_days(recorder, FakeCity(start, lift), end)
     recorded = recorder.finish()
     if whole:
-        resolved = {"title": f"=Title of {scenario}", "run": {"start": start, "end": end}, "map": {"file": "/home/someone/zones.geojson"}}
+        resolved = {"title": f"=Title of {scenario}", "run": {"start": start, "end": end}, "map": {"file": "/data/someone/zones.geojson"}}
         write_manifest(out, new_manifest(
             scenario=scenario, world=world, replicate=replicate, hash="h" * 64, resolved=resolved, recorded=recorded, seed=1,
-            kernels="compiled", wall_s=1.25, inputs={"/home/someone/zones.geojson": "ab"}, rules=[{"file": "wallet.py", "text": "a = 1"}],
+            kernels="compiled", wall_s=1.25, inputs={"/data/someone/zones.geojson": "ab"}, rules=[{"file": "wallet.py", "text": "a = 1"}],
         ))
     return recorded
 
