@@ -23,6 +23,7 @@ from alatau_sim.engine.population import ColumnAgentSet, Row
 from alatau_sim.engine.simulation import Observer, Simulation
 from alatau_sim.errors import InputError, did_you_mean
 from alatau_sim.results.kpis import Kpi, ResultTable
+from alatau_sim.results.recorder import select_tables
 from alatau_sim.scenario.events import apply_set, timeline
 from alatau_sim.scenario.specs import EventSpec, Names, RezoneSpec, Scenario, Settings
 from alatau_sim.scenario.worlds import world_values
@@ -143,11 +144,8 @@ class CityModel(mesa.Model):
     @property
     def result_tables(self) -> tuple[ResultTable, ...]:
         """The recorded tables: the default ones and those that the scenario asks for."""
-        wanted = {*self.scenario.results.tables, *(f"{subject}_hour" for subject in self.scenario.results.hourly)}
-        known = {table.name: table for domain in self.sim.domains for table in domain.tables}
-        for name in sorted(wanted - set(known)):
-            raise InputError(f"results: there is no table {name!r}; tables: {', '.join(sorted(known))}")
-        return tuple(table for table in known.values() if table.default or table.name in wanted)
+        known = [table for domain in self.sim.domains for table in domain.tables]
+        return tuple(select_tables(known, self.scenario.results.hourly, self.scenario.results.tables))
 
     @property
     def kpis(self) -> tuple[Kpi, ...]:

@@ -76,7 +76,9 @@ def test_the_quick_commands_run(home, monkeypatch, capsys):
 @pytest.mark.parametrize(("page", "text"), blocks("python"))
 def test_the_python_of_the_pages_runs(page, text, home, monkeypatch):
     monkeypatch.chdir(home)
-    exec(compile(text, page, "exec"), {})
+    names: dict[str, object] = {}
+    exec(compile(text, page, "exec"), names)
+    assert names.keys() - {"__builtins__"}, f"{page}: the block does nothing"
 
 
 def test_links_between_pages_point_to_files():

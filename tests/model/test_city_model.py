@@ -176,6 +176,6 @@ def test_worlds_differ_in_what_is_not_known_only():
 
 def test_an_unknown_table_is_told(base):
     model = CityModel(small("results.hourly=[lode]"))
-    with pytest.raises(InputError, match="lode_hour"):
+    with pytest.raises(InputError, match="results.hourly: there is no table 'lode'; did you mean 'load'"):
         _ = model.result_tables
     model.close()

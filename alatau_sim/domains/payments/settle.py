@@ -97,8 +97,6 @@ def _settle_failures(
     failed = (rank + 1) * weight > served[zone]
     row, zone, ids = row[failed], zone[failed], ids[failed]
     lost = sim.uniform("payments.lost", ids) < sim.world.payments.lost_sale_share
-    if instrument == CASH:  # no rail, no failure: kept for rules of others that serve cash
-        lost[:] = True
     zones = grids["payments_made"].shape[0]
     failures = np.bincount(zone, minlength=zones) * weight
     losses = np.bincount(zone[lost], minlength=zones) * weight
