@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 MAIN_JOB = ("baseline.yaml", "crypto_hub.yaml")
-TEST_MODULES = ("pytest", "xdist", "hypothesis", "openpyxl", "polars")
+TEST_MODULES = ("pytest", "xdist", "hypothesis", "polars", "playwright", "SALib", "distributed")
 NOT_MAIN = ("-h", "--help", "--version")
 
 
@@ -127,7 +127,7 @@ def command_of(arguments: list[str]) -> list[str]:
     if arguments and (not arguments[0].startswith("-") or arguments[0] in NOT_MAIN):
         return arguments
     scenarios = [shown(ROOT / "scenarios" / name) for name in MAIN_JOB]
-    return ["run", *scenarios, "-o", shown(ROOT / "outputs" / "baseline"), *arguments]
+    return ["run", *scenarios, "-o", shown(ROOT / "outputs" / "baseline"), "--report", *arguments]
 
 
 def run_tests(arguments: list[str]) -> int:

@@ -9,10 +9,11 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["CityModel", "__version__", "load_scenario", "open_study", "run"]
+__all__ = ["CityModel", "__version__", "compare", "load_scenario", "open_study", "run"]
 
 _PLACES = {
     "CityModel": ("alatau_sim.model", "CityModel"),
+    "compare": ("alatau_sim.results.compare", "compare"),
     "load_scenario": ("alatau_sim.study.inputs", "load_scenario"),
     "open_study": ("alatau_sim.results.dataset", "open_study"),
     "run": ("alatau_sim.study.run", "run_study"),

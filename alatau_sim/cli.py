@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -30,7 +31,7 @@ app = typer.Typer(
     name="alatau", rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="\n\n".join([
-        "Simulate Alatau City, or a city of your own map: people, payments and energy, hour by hour, and compare scenarios.",
+        "Simulate Alatau City, or a city of your own map: people, homes, firms, buses, payments, power, hour by hour; compare scenarios.",
         "[bold]New here?[/bold] This runs two scenarios with the same luck, and says what differs:",
         f"  {command()} run scenarios/baseline.yaml scenarios/crypto_hub.yaml",
         "This begins a scenario of your own, tells what is wrong in it, and reports on your zoning map:",
@@ -49,6 +50,25 @@ class Format(StrEnum):
     csv = "csv"
 
 
+class Kind(StrEnum):
+    """What `export` writes."""
+
+    parquet = "parquet"
+    csv = "csv"
+    xlsx = "xlsx"
+    gpkg = "gpkg"
+    geojson = "geojson"
+    geoparquet = "geoparquet"
+    gtfs = "gtfs"
+
+
+class Method(StrEnum):
+    """How `sensitivity` looks."""
+
+    morris = "morris"
+    sobol = "sobol"
+
+
 Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML).")]
 Scenarios = Annotated[list[Path], typer.Argument(metavar="SCENARIO", help="Scenario files (YAML).")]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a study, such as outputs/baseline.")]
@@ -57,6 +77,7 @@ Use = Annotated[list[str], typer.Option("--use", metavar="NAME", help="Switch on
 Rules = Annotated[list[str], typer.Option("--rules", metavar="FILE", help="Python file with rules of your own.")]
 Plugins = Annotated[list[str], typer.Option("--plugin", metavar="NAME", help="Installed plug-in to load.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+OnCluster = Annotated[str | None, typer.Option("--cluster", metavar="ADDRESS", help="Dask scheduler: tcp://host:port, or its file.")]
 As = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 
 
@@ -76,49 +97,56 @@ def _alatau(
 
 @app.command(rich_help_panel=FIRST)
 def run(
-    scenarios: Scenarios,
+    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO", help="Scenario files, or one study file (YAML).")],
     replicates: Annotated[int | None, typer.Option("--replicates", "-r", min=1, help="Draws of luck for each scenario.")] = None,
     worlds: Annotated[int | None, typer.Option("--worlds", "-w", min=0, help="Draws of what is not known, besides world 0.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", "-j", min=1, help="Worker processes; all cores unless given.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write to; outputs/<first scenario> unless given.")] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", help="Folder or store (s3://…) to write to; outputs/<first name> else.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all luck, instead of the scenarios'.")] = None,
     sets: Sets = [],  # noqa: B006 - typer copies it
     use: Use = [],  # noqa: B006
     rules: Rules = [],  # noqa: B006
     plugins: Plugins = [],  # noqa: B006
     force: Force = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a study, which must be there: whole runs are kept.")] = False,
+    part: Annotated[str | None, typer.Option("--part", metavar="K/N", help="Only the K-th of N shares, for job arrays.")] = None,
+    cluster: OnCluster = None,
+    until_sure: Annotated[str | None, typer.Option("--until-sure", metavar="KPI±X%", help="Add replicates until it is so narrow.")] = None,
+    at_most: Annotated[int | None, typer.Option("--at-most", min=2, help="Most replicates that --until-sure may run; 100 else.")] = None,
+    with_report: Annotated[bool, typer.Option("--report", help="Write the report (one HTML file), too, when the runs have ended.")] = False,
 ) -> None:
     """Simulate scenarios with the same luck, write their tables, and compare them.
 
-    A run that is there and whole is not done again. Ctrl-C ends the runs at the end of their day and keeps the parts that are finished.
+    A run that is there and whole is not done again, also without --resume; one that failed or was stopped is. Ctrl-C ends the runs at the
+    end of their day and keeps the parts that are finished.
     """
     from alatau_sim.study.run import run_study
 
     result = run_study(
-        scenarios, out, replicates=replicates, worlds=worlds, workers=workers, seed=seed, sets=sets, use=use,
-        rule_files=rules, plugins=plugins, force=force,
+        scenarios, out, replicates=replicates, worlds=worlds, workers=workers, seed=seed, sets=sets, use=use, rule_files=rules,
+        plugins=plugins, force=force, resume=resume, part=part, cluster=cluster, until_sure=until_sure, at_most=at_most,
     )
-    for outcome in result.named("failed"):
-        tell(f"{outcome.name}: failed: {outcome.message}\n  The trace is in {result.out / 'runs' / outcome.name}.json")
-    if result.named("done", "kept"):
-        from alatau_sim.results.compare import compare as compare_study
-
-        say(compare_study(result.out, None).text().rstrip())
-        say(_what_next(result.out, result.made))
-    if result.stopped:
-        tell(f"Stopped. Finished runs and parts are kept in {result.out}; the same command goes on with what is missing.")
+    _after(result, compared=part is None)
+    if with_report and isinstance(result.out, Path) and result.named("done", "kept"):
+        say(f"The report, for a browser:\n  {_fresh_report(result.out, rules, plugins)}")
     raise typer.Exit(result.exit_code)
 
 
 @app.command(rich_help_panel=FIRST)
 def check(scenarios: Scenarios, sets: Sets = [], use: Use = [], rules: Rules = [], plugins: Plugins = []) -> None:  # noqa: B006
     """Check scenario files and what they point to; all that is wrong is told at once, with file and line."""
+    from alatau_sim.study.implied import implied
+
     inputs = _inputs(sets, use, rules, plugins)
+    scenarios = [path for path in scenarios if not _checked_study(path, inputs)]
     for path, scenario, notes in zip(scenarios, *inputs.check_all(scenarios), strict=True):
         days = (scenario.run.end - scenario.run.start).days + 1
         say(f"{path}: fine ({scenario.name}: {scenario.run.start} to {scenario.run.end}, {days:,} days)")
         for note in notes:
             say(f"  note: {note}")
+        say("  It implies, before anything is simulated:")
+        for line in (line for row in implied(scenario) for line in row.lines()):
+            say(f"    {line}")
 
 
 @app.command(rich_help_panel=FIRST)
@@ -189,15 +217,18 @@ def zones(
 
 @app.command(rich_help_panel=LOOK)
 def gtfs(
-    feed: Annotated[Path, typer.Argument(metavar="FEED", help="GTFS feed of public transport: a zip, or a folder with its files.")],
+    feed: Annotated[Path, typer.Argument(metavar="FEED", help="GTFS feed (a zip, or a folder with its files), or a scenario with lines.")],
     date: Annotated[datetime, typer.Option("--date", metavar="DATE", formats=["%Y-%m-%d"], help="Service day, such as 2026-09-01.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the feed, with its times filled in, to this zip.")] = None,
     force: Force = False,
 ) -> None:
-    """Report a GTFS feed on a date: routes, trips, stops, service hours, headways, vehicles, and what was skipped and why."""
+    """Report a GTFS feed on a date: routes, trips, stops, service hours, headways, vehicles, and what was skipped and why.
+
+    Of a scenario, the feed is made from its lines; with --out it is written as GTFS, to be edited in other programs.
+    """
     from alatau_sim.city.gtfs import gtfs_report, read_gtfs, write_gtfs
 
-    found = read_gtfs(feed)
+    found = _feed_of(feed) if feed.suffix in (".yaml", ".yml") else read_gtfs(feed)
     say(gtfs_report(found, date.date()).text())
     if out is not None:
         write_gtfs(found, out, force=force)
@@ -214,6 +245,147 @@ def plan(scenario: Scenario, sets: Sets = [], use: Use = [], rules: Rules = [], 
     say(plan_report(loaded, rule_files=inputs.rule_files, plugins=inputs.plugins).rstrip())
     for note in notes:
         say(f"note: {note}")
+
+
+@app.command(rich_help_panel=RESULTS)
+def compare(
+    out: Out,
+    baseline: Annotated[str | None, typer.Option(help="Scenario to compare with; `baseline`, else the first, unless given.")] = None,
+    year: Annotated[int | None, typer.Option(help="Year to show; the last unless given.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show the indicators that do not differ, too.")] = False,
+    where: Annotated[list[str], typer.Option(metavar="INDICATOR", help="Show where and when this indicator changes most.")] = [],  # noqa: B006
+    bootstrap: Annotated[
+        str | None, typer.Option(metavar="percentile|bca", help="Make intervals by resampling the pairs instead of Student's t.")
+    ] = None,
+    format: As = Format.table,
+) -> None:
+    """Say what differs between scenarios: inputs, indicators with paired 95 % intervals, and where and when.
+
+    The table shows one year and the indicators that differ; json and csv have all indicators and years.
+    """
+    from alatau_sim.results.compare import compare as compare_study
+
+    found = compare_study(out, baseline, bootstrap=bootstrap, where=where or "top", year=year)  # type: ignore[arg-type]
+    say((found.text(year, every=every) if format is Format.table else found.json() if format is Format.json else found.csv()).rstrip())
+
+
+@app.command(rich_help_panel=RESULTS)
+def report(
+    out: Out,
+    baseline: Annotated[str | None, typer.Option(help="Scenario to compare with; `baseline`, else the first, unless given.")] = None,
+    language: Annotated[str, typer.Option("--lang", metavar="en|ru|kk", help="Language of the report: English, Russian, Kazakh.")] = "en",
+    file: Annotated[Path | None, typer.Option("--out", "-o", help="File to write; report.html in the study's folder unless given.")] = None,
+    figures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write every figure into this folder, too.")] = None,
+    form: Annotated[str, typer.Option("--format", metavar="png|svg", help="Format of the figures.")] = "png",
+    rules: Rules = [], plugins: Plugins = [],  # noqa: B006
+) -> None:
+    """Write one HTML file with maps, charts and tables that opens offline, reads on a phone and prints."""
+    from alatau_sim.report.build import report as write_report
+    from alatau_sim.study.declared import declared_parameters
+
+    made = write_report(out, baseline=baseline, language=language, file=file, figures=figures, form=form,
+                        declared=declared_parameters(rules, plugins))  # fmt: skip
+    for path in made:
+        say(str(path))
+
+
+@app.command(rich_help_panel=RESULTS)
+def query(
+    out: Out,
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One reading statement; each table has scenario, world and replicate.")],
+    format: As = Format.table,
+) -> None:
+    """Ask a study's tables in SQL (DuckDB), such as "FROM kpi_month LIMIT 5"; "SHOW TABLES" lists them."""
+    from alatau_sim.results.query import as_csv, as_json, as_text
+    from alatau_sim.results.query import query as ask
+
+    table = ask(out, sql)
+    say({Format.table: as_text, Format.json: as_json, Format.csv: as_csv}[format](table).rstrip())
+
+
+@app.command(rich_help_panel=RESULTS)
+def export(
+    out: Out,
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Folder to write into.")],
+    format: Annotated[Kind, typer.Option("--format", help="xlsx is a workbook for investors; gpkg, geojson, geoparquet: zones by year.")],
+    tables: Annotated[list[str], typer.Option("--tables", metavar="NAME", help="Only these tables (a,b or again); all else.")] = [],  # noqa: B006
+    scenarios: Annotated[list[str], typer.Option("--scenario", metavar="NAME", help="Only this scenario; may be given again.")] = [],  # noqa: B006
+    baseline: Annotated[str | None, typer.Option(help="Scenario that differences are counted from.")] = None,
+    one_file: Annotated[bool, typer.Option("--one-file", help="Parquet: one file a table instead of folders by run.")] = False,
+    discount_rate: Annotated[float | None, typer.Option(metavar="SHARE", help="xlsx: real rate a year; 0.1 (assumed) else.")] = None,
+    where: Annotated[list[Path], typer.Option("--from", metavar="PATH", help="gtfs: where the scenario files are; scenarios/ else.")] = [],  # noqa: B006
+    force: Force = False,
+) -> None:
+    """Hand a study's results to other programs: Excel, QGIS, R, Python, transit planners.
+
+    Parquet and CSV have every table as recorded (--tables chooses), with units and meanings. xlsx is a workbook for investors; with
+    --tables, these tables, a sheet each. gpkg, geojson and geoparquet have a layer of zones by year for each scenario and one of its
+    changes from the baseline. gtfs has the lines of each scenario, from its manifest and its map. Only --force overwrites.
+    """
+    names = [part for text in tables for part in text.split(",") if part]
+    if format is Kind.gtfs:
+        from alatau_sim.study.feeds import export_gtfs
+
+        made = export_gtfs(out, to, scenarios=scenarios, where=where, force=force)
+    else:
+        from alatau_sim.results.export import export as export_study
+
+        made = export_study(out, to, format.value, tables=names, scenarios=scenarios, baseline=baseline, whole=one_file,
+                            discount_rate=discount_rate, force=force)
+    shown = made if len(made) <= 12 else []
+    say("\n".join(map(str, shown)) if shown else f"{len(made)} files in {to}")
+
+
+@app.command(rich_help_panel=RESULTS)
+def verify(
+    out: Out,
+    runs: Annotated[int, typer.Option(min=0, help="How many runs to make again, one of each scenario in turn; 0: hashes only.")] = 1,
+    run: Annotated[list[str], typer.Option("--run", metavar="NAME", help="Run to make again, such as baseline-0-0.")] = [],  # noqa: B006
+    days: Annotated[int | None, typer.Option(min=1, help="Stop each after so many days and compare what there is by then.")] = None,
+    scenarios: Annotated[list[Path], typer.Option("--scenario", metavar="FILE", help="Where a scenario's file is; scenarios/ else.")] = [],  # noqa: B006
+    rules: Rules = [],  # noqa: B006
+    trust: Annotated[bool, typer.Option("--trust", help="Run the rule texts that the manifests keep: they are code.")] = False,
+) -> None:
+    """Make runs of a study again and compare the bytes; say what differs: code, inputs, versions, machine.
+
+    Exit code 0: the same; 1: something differs; 2: it cannot be verified, and why.
+    """
+    from alatau_sim.study.verify import verify as verify_study
+
+    found = verify_study(out, runs=runs, names=run, days=days, where=scenarios, rule_files=rules, trust=trust)
+    say(found.text().rstrip())
+    raise typer.Exit(found.exit_code)
+
+
+@app.command(rich_help_panel=RESULTS)
+def sensitivity(
+    scenario: Scenario,
+    kpi: Annotated[str, typer.Option(metavar="NAME", help="Indicator, as in kpi_month.")],
+    method: Annotated[Method, typer.Option(help="morris ranks many parameters; sobol gives shares of variance.")] = Method.morris,
+    params: Annotated[list[str], typer.Option(metavar="KEY", help="Keys (a,b or again; world.energy.*); all spreads else.")] = [],  # noqa: B006
+    samples: Annotated[int | None, typer.Option(min=2, help="morris: trajectories (10); sobol: base points, a power of 2 (64).")] = None,
+    year: Annotated[int | None, typer.Option(help="Year of the indicator; the last unless given.")] = None,
+    replicates: Annotated[int | None, typer.Option("--replicates", "-r", min=1, help="Draws of luck at each point.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", "-j", min=1, help="Worker processes; all cores unless given.")] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", help="Folder; outputs/<scenario>_<method> unless given.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the points.")] = 1,
+    cluster: OnCluster = None,
+    sets: Sets = [], use: Use = [], rules: Rules = [], plugins: Plugins = [],  # noqa: B006
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a study, which must be there.")] = False,
+    force: Force = False,
+    format: As = Format.table,
+) -> None:
+    """Say which parameters of world, rules and policy drive an indicator, with a tornado chart (SVG, HTML, PNG)."""
+    from alatau_sim.study.sensitivity import EVERYTHING, sensitivity
+
+    names = [part for text in params for part in text.split(",") if part] or EVERYTHING
+    found = sensitivity(
+        scenario, kpi, out, method=method.value, params=names, samples=samples, seed=seed, year=year, replicates=replicates,
+        inputs=_inputs(sets, use, rules, plugins), workers=workers, cluster=cluster, resume=resume, force=force,
+    )
+    say({Format.table: found.text, Format.json: found.json, Format.csv: found.csv}[format]().rstrip())
+    for file in found.files:
+        tell(str(file))
 
 
 @app.command(rich_help_panel=MORE)
@@ -240,35 +412,6 @@ def follow(
     inputs = _inputs(sets, use, rules, plugins)
     for line in follow_report(inputs.load(scenario), resident, days=days, rule_files=inputs.rule_files, plugins=inputs.plugins):
         say(line)
-
-
-@app.command(rich_help_panel=RESULTS)
-def compare(
-    out: Out,
-    baseline: Annotated[str | None, typer.Option(help="Scenario to compare with; `baseline`, else the first, unless given.")] = None,
-    year: Annotated[int | None, typer.Option(help="Year to show; the last unless given.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Show the indicators that do not differ, too.")] = False,
-    format: As = Format.table,
-) -> None:
-    """Print mean, difference and paired 95 % interval of each indicator that differs; as json or csv, of all indicators and years."""
-    from alatau_sim.results.compare import compare as compare_study
-
-    found = compare_study(out, baseline)
-    say((found.text(year, every=every) if format is Format.table else found.json() if format is Format.json else found.csv()).rstrip())
-
-
-@app.command(rich_help_panel=RESULTS)
-def query(
-    out: Out,
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="One reading statement; each table has scenario, world and replicate.")],
-    format: As = Format.table,
-) -> None:
-    """Ask a study's tables in SQL (DuckDB), such as "FROM kpi_month LIMIT 5"; "SHOW TABLES" lists them."""
-    from alatau_sim.results.query import as_csv, as_json, as_text
-    from alatau_sim.results.query import query as ask
-
-    table = ask(out, sql)
-    say({Format.table: as_text, Format.json: as_json, Format.csv: as_csv}[format](table).rstrip())
 
 
 @app.command(rich_help_panel=MORE)
@@ -298,8 +441,36 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def _checked_study(path: Path, inputs: Inputs) -> bool:
+    """Whether a file is a study file; if so, it has been checked, and what it says was told."""
+    from alatau_sim.study.plan import is_study
+    from alatau_sim.study.run import make_plan, plan_jobs
+
+    if not is_study(path):
+        return False
+    plan = make_plan([path], inputs, None, None)
+    runs = len(plan_jobs(plan.scenarios, Path(), plan.inputs, plan.replicates, plan.worlds))
+    cases = f", of them {len(plan.cases):,} cases" if plan.cases else ""
+    say(f"{path}: fine (study {plan.name}: {len(plan.scenarios):,} scenarios{cases}, {runs:,} runs)")
+    for note in plan.notes:
+        say(f"  {note}")
+    return True
+
+
 def _inputs(sets: Sequence[str], use: Sequence[str], rules: Sequence[str], plugins: Sequence[str]) -> Inputs:
     return Inputs(tuple(sets), tuple(use), tuple(rules), tuple(plugins))
+
+
+def _feed_of(scenario: Path) -> Any:
+    """The lines of a scenario as a GTFS feed."""
+    from alatau_sim.city.daysoff import holidays_between
+    from alatau_sim.domains.mobility.tables import scenario_feed
+    from alatau_sim.scenario.zoning import City, load_map
+
+    found, _ = Inputs().check_all([scenario])
+    run = found[0].run
+    feed = scenario_feed(City(found[0], load_map(found[0])), holidays_between(run.start, run.end))
+    return replace(feed, path=scenario)
 
 
 def _city_files(folder: Path) -> str:
@@ -321,14 +492,46 @@ def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def _after(result: Any, compared: bool) -> None:
+    """Say how the runs of a study ended, what differs, and what to do next."""
+    for outcome in result.named("failed", "busy"):
+        trace = f"\n  The trace is in {result.out}/runs/{outcome.name}.json" if outcome.how == "failed" else ""
+        tell(f"{outcome.name}: {outcome.how}: {outcome.message}{trace}")
+    if isinstance(result.out, Path) and result.made and result.named("done", "kept") and compared:
+        from alatau_sim.results.compare import compare as compare_study
+
+        say(compare_study(result.out, None, where="top").text().rstrip())
+        say(_what_next(result.out, result.made))
+    elif result.outcomes:
+        whole = len(result.named("done", "kept"))
+        say(f"{whole} of {len(result.outcomes)} runs are whole in {result.out}; runs.csv there lists them all")
+    if result.aim:
+        say(result.aim)
+    if result.stopped:
+        tell(f"Stopped. Finished runs and parts are kept in {result.out}; the same command with --resume goes on with what is missing.")
+
+
+def _fresh_report(out: Path, rules: Sequence[str], plugins: Sequence[str]) -> Path:
+    """The report of a study; one that is newer than every run is kept."""
+    from alatau_sim.report.build import report as write_report
+    from alatau_sim.study.declared import declared_parameters
+
+    page = out / "report.html"
+    if page.exists() and page.stat().st_mtime >= max(path.stat().st_mtime for path in (out / "runs").glob("*.json")):
+        return page
+    tell("Writing the report ...")
+    return write_report(out, declared=declared_parameters(rules, plugins))[0]
+
+
 def _what_next(out: Path, made: Sequence[Path]) -> str:
     kinds = {".xlsx": "for a spreadsheet", ".gpkg": "for QGIS"}
     files = [f"  {path}   {kinds.get(path.suffix, '')}" for path in made]
     return "\n".join([
         f"\nThe results are in {out}:", *files, f"  {out}/*/   Arrow tables, for any Arrow reader",
         "What next:",
-        f"  {command()} compare {out} --format csv",
+        f"  {command()} report {out}   writes one HTML file with maps and charts",
         f'  {command()} query {out} "SELECT * FROM kpi_month LIMIT 10"',
+        f"  {command()} run scenarios/baseline.yaml scenarios/crypto_hub.yaml -r 8 -w 16 -o outputs/full   the same with luck and worlds",
         f"  {command()} new scenarios/mine.yaml   begins a scenario of your own",
     ])
 

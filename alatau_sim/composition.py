@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,14 @@ from typing import Any
 import numpy as np
 
 from alatau_sim.city.words import LAND_USES
-from alatau_sim.city.zones import ZONE_COLUMNS, ZoneTable
+from alatau_sim.city.zones import ZONE_COLUMNS
 from alatau_sim.engine.domain import Domain
 from alatau_sim.engine.kernel import Kernel, build
 from alatau_sim.engine.plan import compose_schema
 from alatau_sim.extensions import domains_with
 from alatau_sim.fields import ResultField
 from alatau_sim.results.kpis import ResultTable
-from alatau_sim.scenario.specs import Scenario
-
-
-@dataclass(frozen=True)
-class City:
-    """What the domains' fill functions get: the scenario, and the zone table of its map."""
-
-    scenario: Scenario
-    zones: ZoneTable
+from alatau_sim.scenario.zoning import City
 
 
 def fill_zones(sim: Any, city: City) -> None:

@@ -1,7 +1,7 @@
 """The city model: a `mesa.Model` that composes the domains over a zoning map on SimPy's clock.
 
-`model.agents` holds ordinary agents only (vehicles, plants, crews: none at this depth). Residents, households and zones are rows of
-column tables; `model.residents`, `model.households`, `model.zones` and `model.agents_by_type` show them as Mesa agent sets.
+`model.agents` holds ordinary agents only: vehicles and anchor investors. Residents, households, firms and zones are rows of column
+tables; `model.residents`, `model.households`, `model.firms`, `model.zones` and `model.agents_by_type` show them as Mesa agent sets.
 """
 
 from __future__ import annotations
@@ -12,24 +12,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import holidays
 import mesa
 
-from alatau_sim.composition import City, composed
+from alatau_sim.city.daysoff import holidays_between
+from alatau_sim.composition import composed
 from alatau_sim.engine.clock import DAY_S, day_number
 from alatau_sim.engine.domain import Composition, Domain, compose
 from alatau_sim.engine.plan import Item
 from alatau_sim.engine.population import ColumnAgentSet, Row
 from alatau_sim.engine.simulation import Observer, Simulation
-from alatau_sim.errors import InputError, did_you_mean
+from alatau_sim.errors import InputError, Problem, did_you_mean, raise_problems
 from alatau_sim.results.kpis import Kpi, ResultTable
 from alatau_sim.results.recorder import select_tables
 from alatau_sim.scenario.events import apply_set, timeline
 from alatau_sim.scenario.specs import EventSpec, Names, RezoneSpec, Scenario, Settings
 from alatau_sim.scenario.worlds import world_values
-from alatau_sim.scenario.zoning import load_map, rezoned
-
-COUNTRY = "KZ"
+from alatau_sim.scenario.zoning import City, load_map, rezoned
 
 
 class Resident(Row):
@@ -40,11 +38,15 @@ class Household(Row):
     """One household: a look at a row of `households`."""
 
 
+class Firm(Row):
+    """One firm: a look at a row of `firms`."""
+
+
 class Zone(Row):
     """One zone: a look at a row of `zones`."""
 
 
-AGENT_TYPES: dict[type[Row], str] = {Resident: "residents", Household: "households", Zone: "zones"}
+AGENT_TYPES: dict[type[Row], str] = {Resident: "residents", Household: "households", Firm: "firms", Zone: "zones"}
 
 
 class CityModel(mesa.Model):
@@ -71,6 +73,8 @@ class CityModel(mesa.Model):
         self.scenario, self.world_number, self.replicate = scenario, world, replicate
         self.city = City(scenario, load_map(scenario))
         parts = composed(rule_files, plugins)
+        found = [one for part in parts for check in part.checks for one in check(self.city)]
+        raise_problems(one for one in found if isinstance(one, Problem))
         sections, rules = world_values(scenario, compose(parts), world)
         self.sim = Simulation(
             parts,
@@ -85,8 +89,9 @@ class CityModel(mesa.Model):
             threads=(scenario.run.threads if threads is None else threads) or os.cpu_count() or 1,
             weight=round(1 / scenario.run.sample),
             population=replicate if scenario.run.population == "redrawn" else 0,
-            holidays=days_off(scenario.run.start, scenario.run.end),
+            holidays=frozenset(map(day_number, holidays_between(scenario.run.start, scenario.run.end))),
             events=_events(self.city, parts),
+            model=self,
         )
         self.sim.start(self.city)
         self._sets = {kind: ColumnAgentSet(self, self.sim.tables[table], kind) for kind, table in AGENT_TYPES.items()}
@@ -123,6 +128,11 @@ class CityModel(mesa.Model):
     def households(self) -> ColumnAgentSet:
         """All households."""
         return self._sets[Household]
+
+    @property
+    def firms(self) -> ColumnAgentSet:
+        """All firms."""
+        return self._sets[Firm]
 
     @property
     def zones(self) -> ColumnAgentSet:
@@ -176,12 +186,6 @@ class CityModel(mesa.Model):
         self.close()
 
 
-def days_off(start: dt.date, end: dt.date) -> frozenset[int]:
-    """Day numbers of the country's public holidays in a span of dates."""
-    years = range(start.year, end.year + 1)
-    return frozenset(day_number(date) for date in holidays.country_holidays(COUNTRY, years=years))
-
-
 def _events(city: City, parts: Sequence[Domain]) -> list[tuple[int, Callable[[Simulation], None]]]:
     """What the scenario's dated changes do when their day opens."""
     composition = compose(tuple(parts))
@@ -199,8 +203,15 @@ def _events(city: City, parts: Sequence[Domain]) -> list[tuple[int, Callable[[Si
         def begin(sim: Simulation) -> None:
             assert event.outage is not None
             row = outage_row(sim, composition, event.outage.system, event.outage.where)
-            at_s = day_number(event.at.date()) * DAY_S + event.at.hour * 3600 + event.at.minute * 60 + event.at.second
-            sim.add_outage(event.outage.system, row, at_s, at_s + round(event.outage.hours * 3600))
+            sim.add_outage(event.outage.system, row, *_span_s(event.at, event.outage.hours))
+
+        return begin
+
+    def give_weather(event: EventSpec) -> Callable[[Simulation], None]:
+        def begin(sim: Simulation) -> None:
+            assert event.weather is not None
+            spells = sim.state["energy"].setdefault("spells", [])
+            spells.append((*_span_s(event.at, event.weather.hours), event.weather.temperature_c))
 
         return begin
 
@@ -212,8 +223,16 @@ def _events(city: City, parts: Sequence[Domain]) -> list[tuple[int, Callable[[Si
 
         return change
 
-    doing: dict[str, Callable[[Any], Callable[[Simulation], None]]] = {"set": set_values, "outage": strike, "rezone": change_zoning}
+    doing: dict[str, Callable[[Any], Callable[[Simulation], None]]] = {
+        "set": set_values, "outage": strike, "weather": give_weather, "rezone": change_zoning,
+    }  # fmt: skip
     return [(day, doing[kind](payload)) for day, kind, payload in timeline(city.scenario)]
+
+
+def _span_s(at: dt.datetime, hours: float) -> tuple[int, int]:
+    """The start and the end of some hours in seconds of the clock."""
+    start = day_number(at.date()) * DAY_S + at.hour * 3600 + at.minute * 60 + at.second
+    return start, start + round(hours * 3600)
 
 
 def outage_row(sim: Simulation, composition: Composition, system: str, where: str) -> int:

@@ -30,7 +30,8 @@ def params() -> Iterator[tuple[str, Param]]:
 def as_written(name: str, declared: Param) -> str:
     """How the page gives a parameter: name, default, unit where it has one, evidence by its first letter."""
     default = declared.default
-    value = str(default).lower() if isinstance(default, bool) else f"{default:,.10g}"
+    value = str(default).lower() if isinstance(default, bool) else f"{default:,.10g}" if isinstance(default, int | float) else str(default)
+    value = ", ".join(default) or "none" if isinstance(default, tuple) else value
     unit = f" {declared.unit}" if declared.unit not in ("", "1") else ""
     return f"`{name}` = {value}{unit} ({declared.evidence[0].upper()})"
 

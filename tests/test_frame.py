@@ -145,7 +145,8 @@ def test_a_python_that_cannot_make_environments_is_told(place, runner, monkeypat
 
 def test_what_the_arguments_mean(runner, monkeypatch):
     monkeypatch.chdir(ROOT)
-    job = ["run", str(Path("scenarios/baseline.yaml")), str(Path("scenarios/crypto_hub.yaml")), "-o", str(Path("outputs/baseline"))]
+    scenarios = [str(Path("scenarios") / name) for name in ("baseline.yaml", "crypto_hub.yaml")]
+    job = ["run", *scenarios, "-o", str(Path("outputs/baseline")), "--report"]
     assert runner.command_of([]) == job
     assert runner.command_of(["--force"]) == [*job, "--force"]
     assert runner.command_of(["check", "x.yaml"]) == ["check", "x.yaml"]

@@ -15,7 +15,7 @@ from alatau_sim.cli import app, run_command
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^```(shell|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = ("README.md", "docs/guide.md")
-QUICK = ("check", "show", "schema", "new", "zones", "rules", "compare", "query")
+QUICK = ("check", "show", "schema", "new", "zones", "gtfs", "rules", "compare", "query")
 
 
 def blocks(kind: str) -> list[tuple[str, str]]:

@@ -87,6 +87,16 @@ class _Pieces:
     planned: np.ndarray
 
 
+def rezoned(zones: ZoneTable, spec: Any) -> RezoneResult:
+    """The zones after one rezoning of a scenario (`scenario.specs.RezoneSpec`), and what the planner should know of it."""
+    if spec.layer is not None:
+        return rezone(
+            zones, layer=spec.layer, layer_name=spec.layer_name, crs=spec.crs, columns=spec.columns, land_use=spec.land_use
+        )  # fmt: skip
+    changes = Changes(spec.use, spec.floor_area_ratio, spec.coverage, spec.dwellings_planned)
+    return rezone(zones, zone_ids=spec.zones, changes=changes)
+
+
 def rezone(
     zones: ZoneTable,
     *,

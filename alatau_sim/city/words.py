@@ -10,6 +10,6 @@ LAND_USES = (
 
 STANDARD_COLUMNS = (
     "zone", "name", "land_use", "district", "settlement", "floor_area_ratio", "coverage", "dwellings_existing", "dwellings_planned",
-    "residents_existing", "jobs_planned", "outside",
+    "residents_existing", "jobs_existing", "jobs_planned", "outside",
 )  # fmt: skip
 """Columns a map may have; only geometry and land_use are required."""

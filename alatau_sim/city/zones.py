@@ -49,15 +49,16 @@ ZONE_COLUMNS = (
     Column("dwellings_existing", "int64", "dwellings", "dwellings today", within=(0, 10**7)),
     Column("dwellings_planned", "int64", "dwellings", "dwellings at full build-out, including the existing", within=(0, 10**7)),
     Column("residents_existing", "int64", "people", "people who live in the zone today", within=(0, 10**8)),
+    Column("jobs_existing", "int64", "jobs", "jobs in the zone today", within=(0, 10**8)),
     Column("jobs_planned", "int64", "jobs", "jobs at full build-out", within=(0, 10**8)),
-    Column("outside", "bool", meaning="outside the city: work, shops and travel only"),
+    Column("outside", "bool", meaning="outside the city: work and travel only"),
     Column("area_m2", "int64", "m2", "area"),
     Column("centroid_x_m", "float64", "m", "centroid, east, in the metric coordinate reference system"),
     Column("centroid_y_m", "float64", "m", "centroid, north, in the metric coordinate reference system"),
 )
 """Columns of the zone table, in order."""
 
-COUNT_COLUMNS = ("dwellings_existing", "dwellings_planned", "residents_existing", "jobs_planned")
+COUNT_COLUMNS = ("dwellings_existing", "dwellings_planned", "residents_existing", "jobs_existing", "jobs_planned")
 NUMBER_COLUMNS = ("floor_area_ratio", "coverage", *COUNT_COLUMNS)
 _TRUE, _FALSE = ("1", "true", "yes", "y", "да", "иә"), ("", "0", "false", "no", "n", "нет", "жоқ")
 
@@ -104,6 +105,7 @@ class ZoneTable:
     dwellings_existing: np.ndarray
     dwellings_planned: np.ndarray
     residents_existing: np.ndarray
+    jobs_existing: np.ndarray
     jobs_planned: np.ndarray
     outside: np.ndarray
     area_m2: np.ndarray

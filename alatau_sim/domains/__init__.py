@@ -6,9 +6,12 @@ from alatau_sim.engine.domain import Domain
 
 
 def domains() -> tuple[Domain, ...]:
-    """The built-in domains, in the order in which their rules run within a phase."""
+    """The built-in domains, in the order in which their rules run within a phase (docs/decisions/011)."""
+    from alatau_sim.domains.economy import DOMAIN as ECONOMY
     from alatau_sim.domains.energy import DOMAIN as ENERGY
+    from alatau_sim.domains.land import DOMAIN as LAND
+    from alatau_sim.domains.mobility import DOMAIN as MOBILITY
     from alatau_sim.domains.payments import DOMAIN as PAYMENTS
     from alatau_sim.domains.people import DOMAIN as PEOPLE
 
-    return (PEOPLE, PAYMENTS, ENERGY)
+    return (LAND, PEOPLE, MOBILITY, PAYMENTS, ECONOMY, ENERGY)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from alatau_sim.engine.grids import Grid
 from alatau_sim.engine.rule import Derived, Mirror, Relation, Rule, Settlement
+from alatau_sim.errors import Problem
 from alatau_sim.fields import Column, Param, Section
 
 
@@ -18,7 +19,8 @@ class Domain:
     `fill` functions, called in order when a model is built, put the starting rows into the tables: `fill(simulation, city)`.
     `start` functions start the SimPy processes: `start(simulation)`. `city` names the scalars of the day that it sets, with unit.
     `tables` and `kpis` are `results.kpis.ResultTable` and `Kpi` objects. `systems` names what an `outage` event may strike, with
-    the table whose rows `where` names.
+    the table whose rows `where` names. `records` names lists of things that a scenario may give, with the section that each entry is.
+    `checks` compare what the scenario says with its map before anything is built: `check(city)` yields problems, and texts as notes.
     """
 
     name: str
@@ -37,16 +39,19 @@ class Domain:
     tables: tuple[Any, ...] = ()
     kpis: tuple[Any, ...] = ()
     systems: Mapping[str, str] = field(default_factory=dict)
+    records: Mapping[str, type[Section]] = field(default_factory=dict)
+    checks: tuple[Callable[[Any], Iterable[Problem | str]], ...] = ()
 
 
 @dataclass(frozen=True)
 class Composition:
-    """What a scenario may say, composed from the domains: sections, rule parameters and systems, without any code that runs."""
+    """What a scenario may say, composed from the domains: sections, rule parameters, systems and records, without any code that runs."""
 
     policies: Mapping[str, type[Section]]
     worlds: Mapping[str, type[Section]]
     rules: Mapping[str, Mapping[str, Param]]
     systems: Mapping[str, str]
+    records: Mapping[str, type[Section]] = field(default_factory=dict)
 
 
 def compose(domains: tuple[Domain, ...]) -> Composition:
@@ -56,4 +61,5 @@ def compose(domains: tuple[Domain, ...]) -> Composition:
         worlds={d.name: d.world for d in domains if d.world is not None},
         rules={r.name: r.params for d in domains for r in d.rules},
         systems={name: table for d in domains for name, table in d.systems.items()},
+        records={name: kind for d in domains for name, kind in d.records.items()},
     )

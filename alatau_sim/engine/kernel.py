@@ -25,7 +25,7 @@ import platformdirs
 from alatau_sim.engine import randomness
 from alatau_sim.engine.binding import Schema, Source, bind, type_of
 from alatau_sim.engine.rule import Rule
-from alatau_sim.engine.source import IEEE, draw_number, rule_source
+from alatau_sim.engine.source import IEEE, LEAN, draw_number, rule_source
 from alatau_sim.errors import InputError
 from alatau_sim.fields import Column
 
@@ -136,12 +136,12 @@ class _Writer:
         signature = ", ".join(["int64", "int64", "uint64", *(t for _, t in arguments)])
         names = ", ".join(["lo", "hi", "key", *(n for n, _ in arguments)])
         loop = [
-            f'@njit("int64({signature})", nogil=True, cache=True, error_model="python")',
+            f'@njit("int64({signature})", nogil=True, cache=True, error_model="python", {LEAN})',
             f"def kernel({names}):",
             *("    " + line for line in body),
             "    return -1",
         ]
-        text = f"{helpers}\n\n@njit\n{function}\n\n\n" + "\n".join(loop) + "\n"
+        text = f"{helpers}\n\n@njit({LEAN})\n{function}\n\n\n" + "\n".join(loop) + "\n"
         return Kernel(self.rule, self.sources, arguments, text, self.rule.name)
 
     def _take(self, name: str, numba_type: str) -> str:
@@ -261,8 +261,12 @@ class _Writer:
         if trailing == 0:
             return [*lines, f"    v = {call} | 0", *self._add(index, "    ")]
         at = f"{index}, h" if index else "h"
-        if self.whole_day:
-            return [*lines, "    for h in range(24):", f"        v = {call} | 0", *self._add(at, "        ")]
+        if self.whole_day:  # without a way out of the loop over the hours, so that the compiler can take several at once
+            return [
+                *lines, "    wrong = False", "    for h in range(24):", f"        v = {call} | 0",
+                f"        wrong |= not (-{LARGEST_AMOUNT} < v < {LARGEST_AMOUNT})", f"        grid[{at}] += weight * v",
+                "    if wrong:", "        return i",
+            ]  # fmt: skip
         return [
             *lines, f"    t = {call}", f"    if len(t) != grid.shape[{len(grid.axes) - 1}]:", "        return i",
             "    for h in range(len(t)):", "        v = t[h] | 0", *self._add(at, "        "),

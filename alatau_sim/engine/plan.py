@@ -22,7 +22,7 @@ _AT_START_OF_PERIOD = (*OPENING, "settle")
 
 @dataclass(frozen=True)
 class Item:
-    """One step of the day. `run` takes the running simulation."""
+    """One step of the day. `run` takes the running simulation; `stale` says of a computed column that it must be made before it is due."""
 
     phase: str
     name: str
@@ -33,6 +33,7 @@ class Item:
     writes: tuple[str, ...]
     run: Callable[[Any], None]
     runner: KernelRunner | None = None
+    stale: Callable[[Any], bool] | None = None
 
     def due(self, clock: Any) -> bool:
         """Whether the item runs on the clock's day.
@@ -163,7 +164,8 @@ def _rule_item(rule: Rule, schema: Schema, mode: str) -> Item:
 
 def _mirror_item(mirror: Mirror, domain: str) -> Item:
     reads, writes = (f"{mirror.table}.{mirror.by}",), (f"{mirror.table}.{mirror.name}",)
-    return Item("refresh", mirror.name, "mirror", domain, "1 day", reads, writes, lambda sim: run_mirror(mirror, sim))
+    run, stale = _until_rows_change((mirror.table,), lambda sim: run_mirror(mirror, sim))
+    return Item("refresh", mirror.name, "mirror", domain, mirror.every, reads, writes, run, stale=stale)
 
 
 def _relation_item(relation: Relation, domain: str) -> Item:
@@ -175,7 +177,22 @@ def _relation_item(relation: Relation, domain: str) -> Item:
 def _derived_item(derived: Derived, domain: str) -> Item:
     reads = (f"{derived.of}.{derived.column or derived.by}",)
     writes = (f"{derived.table}.{derived.name}",)
-    return Item(derived.phase, derived.name, "derived", domain, derived.every, reads, writes, lambda sim: run_derived(derived, sim))
+    run, stale = _until_rows_change((derived.table, derived.of), lambda sim: run_derived(derived, sim))
+    return Item(derived.phase, derived.name, "derived", domain, derived.every, reads, writes, run, stale=stale)
+
+
+def _until_rows_change(tables: Sequence[str], compute: Callable[[Any], None]) -> tuple[Callable[[Any], None], Callable[[Any], bool]]:
+    """(how to compute a column of these tables, whether rows have come or gone since): new rows must not wait till it is due."""
+    seen: list[int] = []
+
+    def versions(sim: Any) -> list[int]:
+        return [sim.tables[name].version for name in tables]
+
+    def run(sim: Any) -> None:
+        compute(sim)
+        seen[:] = versions(sim)
+
+    return run, lambda sim: seen != versions(sim)
 
 
 def _check_writers(items: Iterable[Item]) -> None:

@@ -152,8 +152,9 @@ class Derived:
     `by` is an index column of `of` that points to `table`, or the name of a relation of `of` (then `table` is `of`). `column` is
     empty for `count`. `equals` compares the column with a code first (share of residents whose wallet_state equals 2); `where`
     names a bool column that rows must have. Means and shares of nobody are `empty`. Float columns are summed in units of
-    `quantum`, so that sums depend on no order. `every` says how often it is computed; with phase
-    `tally` it is computed after the day's decisions and before the tallies, so that these see the day's own plans.
+    `quantum`, so that sums depend on no order. `every` says how often it is computed; besides, it is on the first day and whenever rows
+    have come or gone. With phase `tally` it is computed after the day's decisions and before the tallies, so that these see the day's
+    own plans.
     """
 
     table: str
@@ -179,12 +180,16 @@ def aggregate(*, of: str, into: str, by: str, how: How, name: str, column: str =
 
 @dataclass(frozen=True)
 class Mirror:
-    """A column of `table` that follows `column` of the row that `by` points to (`residents.home` follows `households.home`)."""
+    """A column of `table` that follows `column` of the row that `by` points to (`residents.home` follows `households.home`).
+
+    It is copied every `every`, and whenever rows of `table` have come or gone.
+    """
 
     table: str
     name: str
     by: str
     column: str
+    every: str = "1 day"
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,10 @@ class KernelRunner:
         self.sources = {source.argument: source for source in kernel.sources}
 
     def key(self, sim: Any) -> int:
-        """The day's key of the rule's draws; a taste that lasts has one key for ever."""
-        lasting = self.rule.kind == "choice" and not self.rule.fresh
-        return stream_key(sim.seed, sim.replicate, f"rule/{self.rule.name}", -1 if lasting else sim.clock.day)
+        """The day's key of the rule's draws; a taste that lasts belongs to the chooser, as the starting people do, and not to luck."""
+        if self.rule.kind == "choice" and not self.rule.fresh:
+            return stream_key(sim.seed, sim.population, f"rule/{self.rule.name}", -1)
+        return stream_key(sim.seed, sim.replicate, f"rule/{self.rule.name}", sim.clock.day)
 
     def arguments(self, sim: Any, *, plain: bool = False) -> list[Any]:
         """What the loop takes after (lo, hi, key), in order; numbers are plain Python numbers."""

@@ -44,9 +44,10 @@ class Simulation:
 
     `step()` runs the environment until the beat at the end of the day has finished: it closes the day and opens the next. The first
     beat only opens. `names` holds the rows' names of tables that do not change (zones, substations); `state` is where a domain keeps
-    its sums of the month. `population` is the number of the starting population (0, or the replicate where it is redrawn). A function
-    set as `around_item` is called with each plan item and must call what it gets (to time or to trace it). `events` are (day number,
-    function of the simulation), carried out when that day opens.
+    its sums of the month; `resources` holds SimPy resources that domains share, by name. `model` is what agents that act in event time
+    are registered with, unknown to the engine. `population` is the number of the starting population (0, or the replicate where it is
+    redrawn). A function set as `around_item` is called with each plan item and must call what it gets (to time or to trace it).
+    `events` are (day number, function of the simulation), carried out when that day opens.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Simulation:
         holidays: Collection[int] = (),
         columns: Sequence[tuple[str, tuple[Column, ...]]] = (),
         events: Sequence[tuple[int, Callable[[Any], None]]] = (),
+        model: Any = None,
     ) -> None:
         if kernels not in MODES:
             raise InputError(f"kernels is {kernels!r}; it must be one of {', '.join(MODES)}{did_you_mean(kernels, MODES)}")
@@ -90,6 +92,8 @@ class Simulation:
         self.city: dict[str, Any] = dict.fromkeys(self.schema.city, 0.0)
         self.names: dict[str, tuple[str, ...]] = {}
         self.state: dict[str, dict[str, Any]] = {domain.name: {} for domain in domains}
+        self.resources: dict[str, Any] = {}
+        self.model = model
         self.grids: dict[str, NDArray[np.int64]] = {}
         self.profiles: dict[str, NDArray[np.int64]] = {}
         self.month_days = np.zeros(2, np.int64)
@@ -186,7 +190,7 @@ class Simulation:
 
     def _run(self, phase: str) -> None:
         for item in self.plan:
-            if item.phase == phase and item.due(self.clock):
+            if item.phase == phase and (item.due(self.clock) or (item.stale is not None and item.stale(self))):
                 if self.around_item is not None:
                     self.around_item(item, partial(self._run_item, item))
                 else:

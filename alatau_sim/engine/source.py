@@ -43,6 +43,8 @@ IEEE = SimpleNamespace(
 """What `math` is in the plain loop."""
 
 MATH = frozenset({"exp", "log", "log1p", "sqrt", "sin", "tanh", "erf", "floor", "ceil"})
+LEAN = "_nrt=False"
+"""Compiled without numba's counting of references to arrays: rules allocate nothing, and the counting took most of the time of some."""
 RESERVED = frozenset({"kernel", "njit", "int64", "float64", "uint64"})
 BUILTINS = frozenset({"min", "max", "abs", "int", "float", "bool", "round", "range"})
 _NODES = (
@@ -177,7 +179,7 @@ def _collect(
     elif isinstance(value, FunctionType):
         helper = _checked(_tree(value, rule), value, rule, collected, objects)
         helper.name = name
-        collected[name] = f"@njit\n{ast.unparse(helper)}"
+        collected[name] = f"@njit({LEAN})\n{ast.unparse(helper)}"
     elif isinstance(value, bool | int | float) or (isinstance(value, tuple) and all(isinstance(v, bool | int | float) for v in value)):
         collected[name] = f"{name} = {_literal(value)}"
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Study:
         """Names of the scenarios with at least one complete run."""
         return list(dict.fromkeys(run.scenario for run in self.runs))
 
-    @property
+    @cached_property
     def tables(self) -> list[str]:
         """Names of the tables that complete runs have recorded."""
         return sorted({part.split("/", 1)[0] for run in self.runs for part in run.manifest["parts"]})
@@ -79,9 +80,10 @@ class Study:
         return dict(sorted(words.items(), key=lambda item: (item[1]["place"], item[0])))
 
     def files(
-        self, name: str, scenario: str | Sequence[str] | None = None, world: int | None = None, replicate: int | None = None
+        self, name: str, scenario: str | Sequence[str] | None = None, world: int | None = None, replicate: int | None = None,
+        year: int | None = None,
     ) -> list[Path]:
-        """The parts of a table in the chosen complete runs, by scenario, world, replicate and year."""
+        """The parts of a table in the chosen complete runs (of one calendar year), by scenario, world, replicate and year."""
         self._check_complete()
         if name not in self.tables:
             recorded = "; it was declared, but no complete run has rows of it" if name in self.describe() else ""
@@ -94,7 +96,11 @@ class Study:
             run for run in self.runs
             if run.scenario in wanted and world in (None, run.world) and replicate in (None, run.replicate)
         ]
-        return [self.folder / part for run in chosen for part in sorted(run.manifest["parts"]) if part.split("/", 1)[0] == name]
+        end = "" if year is None else f"/part-{year}.arrow"
+        return [
+            self.folder / part for run in chosen for part in sorted(run.manifest["parts"])
+            if part.split("/", 1)[0] == name and part.endswith(end)
+        ]
 
     def dataset(self, name: str, **chosen: Any) -> pads.Dataset:
         """The table as a `pyarrow.dataset` over its files: nothing is read yet. Choose runs as in `files`."""
@@ -102,12 +108,13 @@ class Study:
 
     def table(
         self, name: str, scenario: str | Sequence[str] | None = None, world: int | None = None, replicate: int | None = None,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None, year: int | None = None,
     ) -> pa.Table:
-        """The table in memory, with the columns scenario, world and replicate; rows by scenario, world, replicate and time."""
-        files = self.files(name, scenario, world, replicate)
+        """The table in memory (of one calendar year), with the columns scenario, world and replicate; rows by these and time."""
+        files = self.files(name, scenario, world, replicate, year)
         if not files:
-            raise InputError(f"{self.folder}: no complete run has scenario {scenario}, world {world}, replicate {replicate}")
+            raise InputError(f"{self.folder}: no complete run has {name} of scenario {scenario}, world {world}, replicate {replicate}"
+                             f"{f' in {year}' if year is not None else ''}")
         with self.naming_damage(files):
             found = self._open(name, files).to_table(columns=None if columns is None else list(columns))
             return found.unify_dictionaries()

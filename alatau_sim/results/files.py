@@ -9,7 +9,9 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,11 +53,28 @@ def writing(path: Path) -> Iterator[None]:
         raise output_error(error, path) from error
 
 
+def attempt() -> str:
+    """Who writes just now: host, process and thread, so that no two that write the same file at once share a hidden name."""
+    host = re.sub(r"[^A-Za-z0-9]+", "_", platform.node())[:40] or "host"
+    return f"{host}-{os.getpid()}-{threading.get_native_id()}"
+
+
 def hidden(path: Path, *, keep_suffix: bool = False) -> Path:
-    """The hidden name under which this process writes `path`; with `keep_suffix` for writers that look at the suffix."""
+    """The hidden name under which this thread writes `path`; with `keep_suffix` for writers that look at the suffix."""
     if keep_suffix:
-        return path.with_name(f".{path.stem}.tmp-{os.getpid()}{path.suffix}")
-    return path.with_name(f".{path.name}.tmp-{os.getpid()}")
+        return path.with_name(f".{path.stem}.tmp-{attempt()}{path.suffix}")
+    return path.with_name(f".{path.name}.tmp-{attempt()}")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove hidden files directly in a folder whose writer was a process of this machine that is no more."""
+    import psutil
+
+    host = attempt().split("-")[0]
+    for path in folder.glob(".*.tmp-*"):
+        written = re.search(r"\.tmp-([A-Za-z0-9_]+)-(\d+)-\d+", path.name)
+        if written and written[1] == host and not psutil.pid_exists(int(written[2])):
+            path.unlink(missing_ok=True)
 
 
 def rename(aside: Path, path: Path) -> None:

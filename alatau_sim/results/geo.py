@@ -64,6 +64,12 @@ def read_map(out: str | Path) -> pa.Table:
         raise InputError(f"{path}: is damaged: {str(error).splitlines()[0]}; run the study again with --force") from error
 
 
+def crs_of(outlines: pa.Table) -> str:
+    """The map's coordinate system; degrees east and north go by the code that every GIS knows, since layers have x in front anyway."""
+    told = str((outlines.schema.metadata or {})[b"crs"].decode())
+    return "EPSG:4326" if told == "OGC:CRS84" else told
+
+
 def write_zones_gpkg(out: str | Path | Study) -> Path:
     """Write `zones.gpkg`: one layer `zones`, a row a scenario, year and zone, with the means over the replicates of world 0.
 
@@ -73,13 +79,13 @@ def write_zones_gpkg(out: str | Path | Study) -> Path:
 
     study = out if isinstance(out, Study) else open_study(out)
     outlines = read_map(study.folder)
-    table = _with_outlines(zone_years(study), outlines)
+    table = with_outlines(zone_years(study), outlines)
     path = study.folder / "zones.gpkg"
-    with replacing(path, keep_suffix=True) as aside, _fixed_time():
+    with replacing(path, keep_suffix=True) as aside, fixed_time():
         try:
             pyogrio.write_arrow(
                 table, aside, driver="GPKG", layer="zones", geometry_name="geometry", geometry_type="MultiPolygon",
-                crs=(outlines.schema.metadata or {})[b"crs"].decode(),
+                crs=crs_of(outlines),
             )
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.CRSError) as error:
             raise InputError(f"{path}: cannot be written: {error}") from error
@@ -132,7 +138,8 @@ def unit_name(name: str, unit: str) -> str:
     return f"{name}_{rest}" if rest and name.endswith(f"_{first}") else f"{name}_{word}"  # income_kzt in KZT/month: income_kzt_month
 
 
-def _with_outlines(rows: pa.Table, outlines: pa.Table) -> pa.Table:
+def with_outlines(rows: pa.Table, outlines: pa.Table) -> pa.Table:
+    """Rows by scenario, year and zone with the zone's name, district and outline (WKB), and `date`, the year's first day."""
     import shapely
 
     place = {zone: number for number, zone in enumerate(outlines["zone"].to_pylist())}
@@ -161,7 +168,8 @@ def _many(shape: Any) -> Any:
 
 
 @contextmanager
-def _fixed_time() -> Iterator[None]:
+def fixed_time() -> Iterator[None]:
+    """A block in which GDAL writes files that depend on their content only, and in which what it warns of is an error."""
     import pyogrio
 
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")

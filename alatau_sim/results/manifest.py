@@ -5,6 +5,7 @@ A manifest names files by their paths inside the study or by their base names; i
 
 from __future__ import annotations
 
+import hashlib
 import math
 import platform
 import sys
@@ -12,6 +13,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
@@ -23,11 +25,19 @@ from alatau_sim.results.files import manifest_path, read_json, write_json
 from alatau_sim.results.recorder import Recorded
 
 FORMAT = 1
-PACKAGES = {"alatau_sim": "alatau-sim", "mesa": "mesa", "numba": "numba", "numpy": "numpy", "pyarrow": "pyarrow", "simpy": "simpy"}
+PACKAGES = {
+    "alatau_sim": "alatau-sim", "mesa": "mesa", "numba": "numba", "numpy": "numpy", "pyarrow": "pyarrow", "simpy": "simpy",
+    "scipy": "scipy", "shapely": "shapely", "pyproj": "pyproj", "holidays": "holidays",
+}  # fmt: skip
+NO_RUN = ("cli", "report", "__main__")
+"""Parts of the package that change no run."""
+WRITING = {"results": ("files", "kpis", "recorder", "schemas"), "study": ("inputs", "worker")}
+"""Of these parts, the modules that can change one."""
 Status = Literal["complete", "failed", "stopped"]
 Manifest = dict[str, Any]
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that can change a result; a package that is not installed is left out."""
     found = {"python": platform.python_version()}
@@ -37,6 +47,34 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def source_hashes() -> dict[str, str]:
+    """SHA-256 of the package's source text by part (`engine`, `domains/energy`, …), of all that can change what a run writes.
+
+    The same on every machine: line ends count as one, files by their places inside the package.
+    """
+    root = Path(__file__).parents[1]
+    digests: dict[str, Any] = {}
+    for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
+        place = path.relative_to(root)
+        folders = place.parts[:-1]
+        part = "/".join(folders[: 2 if folders[:1] == ("domains",) else 1]) or place.stem
+        if part not in NO_RUN and place.stem in WRITING.get(part, (place.stem,)):
+            text = path.read_bytes().replace(b"\r\n", b"\n")
+            digests.setdefault(part, hashlib.sha256()).update(f"{place.as_posix()} {len(text)}\n".encode() + text)
+    return {part: digest.hexdigest() for part, digest in digests.items()}
+
+
+@cache
+def machine() -> dict[str, str]:
+    """The kind of machine, as far as it can change the last bits of a number: system, architecture, C library, processor."""
+    words = {"system": platform.system(), "architecture": platform.machine(), "c_library": " ".join(platform.libc_ver()).strip()}
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return {name: word for name, word in {**words, "processor": model}.items() if word}
 
 
 def peak_memory() -> int:
@@ -135,7 +173,10 @@ def new_manifest(
         "rules": list(rules),
         "resolved": resolved,
         "versions": versions(),
+        "source": source_hashes(),
+        "machine": machine(),
         "rows": dict(recorded.rows),
+        "words": dict(recorded.words),
         "parts": {path: asdict(part) for path, part in sorted(recorded.parts.items())},
         "wall_s": round(wall_s, 3),
         "peak_memory_bytes": peak_memory(),

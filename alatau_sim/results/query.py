@@ -17,6 +17,7 @@ import pyarrow as pa
 from alatau_sim.errors import InputError, did_you_mean
 from alatau_sim.results.dataset import Study, open_study
 from alatau_sim.results.numbers import number, screen_width
+from alatau_sim.results.runs import RUN_COLUMNS, as_arrow, case_rows, run_rows
 
 LOCKED: dict[str, Any] = {
     "enable_external_access": "false",
@@ -42,6 +43,8 @@ def query(out: str | Path | Study, sql: str) -> pa.Table:
         _check_reading(connection, sql)
         for name, dataset in datasets.items():
             connection.register(name, dataset)
+        for name, rows in _tables_of_runs(study).items():
+            connection.register(name, rows)
         files = [path for name in datasets for path in study.files(name)]
         with study.naming_damage(files, duckdb.InvalidInputException, duckdb.IOException):
             table: pa.Table = connection.sql(sql).to_arrow_table()
@@ -50,6 +53,14 @@ def query(out: str | Path | Study, sql: str) -> pa.Table:
         raise InputError(_first_line(error, study)) from error
     finally:
         connection.close()
+
+
+def _tables_of_runs(study: Study) -> dict[str, pa.Table]:
+    """`runs`: a row a run with its stage and traceback where it failed; `cases`: the values of each case of a sweep."""
+    manifests = [run.manifest for run in (*study.runs, *study.unfinished) if run.manifest]
+    cases = case_rows(manifests)
+    tables = {"runs": as_arrow(run_rows(manifests), RUN_COLUMNS)}
+    return tables | ({"cases": as_arrow(cases, ("scenario", "base", "case"))} if cases else {})
 
 
 def _whole_numbers(table: pa.Table) -> pa.Table:

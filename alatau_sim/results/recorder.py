@@ -31,7 +31,7 @@ from alatau_sim.results.files import (
     writing,
 )
 from alatau_sim.results.kpis import Kpi, ResultTable
-from alatau_sim.results.schemas import RESERVED, Columns, describe_kpis, describe_tables
+from alatau_sim.results.schemas import RESERVED, Columns, describe_kpis, describe_tables, fingerprints
 
 Compression = Literal["none", "zstd", "lz4"]
 BATCH_ROWS = 131_072  # a record batch is written when this many rows wait: memory stays bounded, and the cut depends on content only
@@ -48,10 +48,14 @@ class Part:
 
 @dataclass
 class Recorded:
-    """What a run has written: parts by their path inside the study folder (with `/`), and rows by table."""
+    """What a run has written: parts by their path inside the study folder (with `/`), rows by table, and what its tables and KPIs meant.
+
+    `words` has a short hash of each declaration, so that a study of runs that mean different things by one name can be told.
+    """
 
     parts: dict[str, Part] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def select_tables(tables: Sequence[ResultTable], hourly: Sequence[str] = (), extra: Sequence[str] = ()) -> list[ResultTable]:
@@ -94,7 +98,7 @@ class Recorder:
     Create it when the run starts (parts, manifest and hidden leftovers of an earlier attempt of this same run are removed: ask
     `manifest.is_whole` first), call `day_closed`, `month_closed` and `year_closed` when those periods have closed, then `finish`,
     or `abandon` for a run that stops early. `labels` are the dictionaries of categories that only the run knows
-    (`{"zone": zone_ids}`).
+    (`{"zone": zone_ids}`); `evidence` is what `evidence.evidence_of` says of the model's parameters.
     """
 
     def __init__(
@@ -109,6 +113,7 @@ class Recorder:
         *,
         labels: Mapping[str, Sequence[str]] | None = None,
         batch_rows: int = BATCH_ROWS,
+        evidence: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.scenario, self.world, self.replicate = check_name(scenario), int(world), int(replicate)
@@ -123,7 +128,9 @@ class Recorder:
         given = dict(labels or {})
         self._remove_earlier()
         everything = [*tables, *([kpi_table(kpis)] if kpis else [])]
-        self._words = {"tables.json": describe_tables(everything), "kpis.json": describe_kpis(kpis)}
+        self._words: dict[str, Mapping[str, Any]] = {"tables.json": describe_tables(everything), "kpis.json": describe_kpis(kpis)}
+        self._meant = fingerprints(self._words["tables.json"], self._words["kpis.json"])
+        self._words |= {"evidence.json": evidence} if evidence else {}
         self._describe()
         options = pa.ipc.IpcWriteOptions(compression=None if compression in (None, "none") else compression)
         target = partial(run_folder, self.folder, scenario=scenario, world=self.world, replicate=self.replicate)
@@ -167,7 +174,7 @@ class Recorder:
                 writer.add(first(day), writer.columns.table.build(sim))
 
     def _recorded(self) -> Recorded:
-        recorded = Recorded()
+        recorded = Recorded(words=self._meant)
         for writer in self._writers:
             name = writer.columns.table.name
             recorded.rows[name] = sum(part.rows for part in writer.parts.values())
@@ -180,7 +187,7 @@ class Recorder:
         for name, words in self._words.items():
             path = self.folder / name
             old = read_json(path) if path.exists() else {}
-            new = dict(sorted((old | words).items()))
+            new = dict(sorted((old | dict(words)).items()))
             if new != old:
                 write_json(path, new)
 

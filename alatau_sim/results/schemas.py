@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -80,6 +82,18 @@ def describe_kpis(kpis: Sequence[Kpi]) -> dict[str, dict[str, Any]]:
             "formula": kpi.formula, "table": kpi.table, "place": place,
         }
         for place, kpi in enumerate(kpis)
+    }
+
+
+def fingerprints(tables: Mapping[str, Mapping[str, Any]], kpis: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """A short hash of what each table and KPI means (not of its label, theme or place), from their descriptions."""
+
+    def short(value: Any) -> str:
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+
+    return {
+        "tables": {name: short([w["period"], [[c["name"], c["type"], c["unit"]] for c in w["columns"]]]) for name, w in tables.items()},
+        "kpis": {name: short([w["unit"], w["better"], w["over_year"], w["formula"], w["table"]]) for name, w in kpis.items()},
     }
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import xlsxwriter
-
+from alatau_sim.results.cells import Sheet, size_of, workbook
 from alatau_sim.results.compare import Yearly, central_mean, yearly_values
 from alatau_sim.results.dataset import KpiInfo, Study, open_study
 from alatau_sim.results.files import replacing
 
-CREATED = datetime(2026, 1, 1)  # a fixed date: the same results give the same file
 FORBIDDEN = re.compile(r"[\[\]:*?/\\']")
 FIRST_COLUMNS = (("Indicator", 44), ("Unit", 14), ("Better", 9))
 
@@ -23,41 +20,26 @@ def write_workbook(out: str | Path | Study) -> Path:
     study = out if isinstance(out, Study) else open_study(out)
     yearly, months = yearly_values(study)
     path = study.folder / "summary.xlsx"
-    with replacing(path) as aside:
-        try:
-            book = xlsxwriter.Workbook(str(aside), {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False})
-            book.set_properties({"title": study.folder.name, "created": CREATED})
-            styles = _styles(book)
-            _read_me(book, styles, study, months)
-            themes: dict[str, list[KpiInfo]] = {}
-            for info in study.kpis().values():
-                themes.setdefault(info.theme or "indicators", []).append(info)
-            used = {"read me"}
-            for theme, infos in themes.items():
-                _theme_sheet(book.add_worksheet(_sheet_name(theme, used)), styles, study, infos, yearly, months)
-            book.close()
-        except xlsxwriter.exceptions.FileCreateError as error:
-            raise (error.__cause__ if isinstance(error.__cause__, OSError) else OSError(str(error))) from error
+    with replacing(path) as aside, workbook(aside, study.folder.name) as book:
+        _read_me(Sheet(book, "Read me", widths=(22, 100)), study, months)
+        used = {"read me"}
+        for theme, infos in themes(study).items():
+            theme_sheet(Sheet(book, sheet_name(theme, used)), study.scenarios, infos, yearly, months)
     return path
 
 
-def _styles(book: Any) -> dict[str, Any]:
-    base = {"valign": "top"}
-    return {
-        "title": book.add_format({"bold": True, "font_size": 14}),
-        "head": book.add_format({"bold": True, "bottom": 1, "text_wrap": True, **base}),
-        "year": book.add_format({"bold": True, "align": "center", "bg_color": "#DDE6EE"}),
-        "text": book.add_format({"text_wrap": True, **base}),
-        "bold": book.add_format({"bold": True, **base}),
-        "large": book.add_format({"num_format": "#,##0", **base}),
-        "medium": book.add_format({"num_format": "#,##0.00", **base}),
-        "small": book.add_format({"num_format": "0.0000", **base}),
-    }
+def themes(study: Study) -> dict[str, list[KpiInfo]]:
+    """The study's indicators by theme, in the order of the model."""
+    found: dict[str, list[KpiInfo]] = {}
+    for info in study.kpis().values():
+        found.setdefault(info.theme or "indicators", []).append(info)
+    return found
 
 
-def _sheet_name(theme: str, used: set[str]) -> str:
-    """A name that Excel accepts (31 characters, no brackets and the like) and that no other sheet has."""
-    name = FORBIDDEN.sub(" ", theme).strip()[:28].capitalize() or "Indicators"
+def sheet_name(theme: str, used: set[str], *, capital: bool = True) -> str:
+    """A name that Excel accepts (31 characters, no brackets and the like) and that is not among `used`; it joins them."""
+    name = FORBIDDEN.sub(" ", theme).strip()[:28] or "Indicators"
+    name = name.capitalize() if capital else name
     candidate, count = name, 2
     while candidate.lower() in used:
         candidate, count = f"{name} {count}", count + 1
@@ -65,11 +47,13 @@ def _sheet_name(theme: str, used: set[str]) -> str:
     return candidate
 
 
-def _read_me(book: Any, styles: dict[str, Any], study: Study, months: dict[int, int]) -> None:
-    sheet = book.add_worksheet("Read me")
-    sheet.set_column(0, 0, 22)
-    sheet.set_column(1, 1, 100)
-    partial = [f"{year} ({count} months)" for year, count in sorted(months.items()) if count < 12]
+def year_words(year: int, months: Mapping[int, int]) -> str:
+    """The year, with its recorded months where some are missing."""
+    return str(year) if months.get(year, 12) == 12 else f"{year} ({months[year]} months)"
+
+
+def _read_me(sheet: Sheet, study: Study, months: dict[int, int]) -> None:
+    partial = [year_words(year, months) for year, count in sorted(months.items()) if count < 12]
     lines: list[tuple[str, str]] = [
         ("What this is", "Indicators of simulated scenarios of a city, by year. One sheet a theme; one row an indicator, with its unit; "
                          "for each year the scenarios side by side."),
@@ -80,32 +64,29 @@ def _read_me(book: Any, styles: dict[str, Any], study: Study, months: dict[int, 
                         "They show differences between scenarios and do not forecast."),
         ("Incomplete years", ", ".join(partial) or "none"),
     ]
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
-    row = 2
-    sheet.write_string(0, 0, f"Summary of the study {study.folder.name}", styles["title"])
+    sheet.text(0, 0, f"Summary of the study {study.folder.name}", "title")
+    scenario_rows(sheet, study, read_rows(sheet, lines, 2) + 1)
+
+
+def read_rows(sheet: Sheet, lines: Sequence[tuple[str, str]], row: int, last: int = 1, width: int = 95) -> int:
+    """Write words beside what they are about, over the columns 1 to `last` of so many characters; return the next free row."""
     for left, right in lines:
-        sheet.write_string(row, 0, left, styles["bold"])
-        sheet.write_string(row, 1, right, styles["text"])
-        sheet.set_row(row, _height(right))
+        sheet.text(row, 0, left, "bold")
+        sheet.across(row, 1, last, right, "text")
+        sheet.height(row, right, width)
         row += 1
-    row += 1
+    return row
+
+
+def scenario_rows(sheet: Sheet, study: Study, row: int, last: int = 1, width: int = 95) -> int:
+    """Write what each scenario is, as `read_rows` does, and return the next free row."""
     for column, heading in enumerate(("Scenario", "What it is")):
-        sheet.write_string(row, column, heading, styles["head"])
-    for name in study.scenarios:
-        row += 1
-        sheet.write_string(row, 0, name, styles["bold"])
-        words = _scenario_words(study, name)
-        sheet.write_string(row, 1, words, styles["text"])
-        sheet.set_row(row, _height(words))
+        sheet.text(row, column, heading, "head")
+    return read_rows(sheet, [(name, scenario_words(study, name)) for name in study.scenarios], row + 1, last, width)
 
 
-def _height(text: str) -> float:
-    """Points of a row that shows a wrapped text in the column of 100 characters; not every program finds it out."""
-    return 15.0 * (1 + len(text) // 95)
-
-
-def _scenario_words(study: Study, name: str) -> str:
+def scenario_words(study: Study, name: str) -> str:
+    """Title, description, horizon, runs and hash of a scenario in one line."""
     runs = [run for run in study.runs if run.scenario == name]
     resolved = runs[0].manifest.get("resolved", {})
     horizon = resolved.get("run", {}) if isinstance(resolved.get("run"), dict) else {}
@@ -116,46 +97,30 @@ def _scenario_words(study: Study, name: str) -> str:
     return "; ".join(" ".join(str(word).split()).rstrip(".;") for word in words if word)
 
 
-def _theme_sheet(
-    sheet: Any, styles: dict[str, Any], study: Study, infos: list[KpiInfo], yearly: Yearly, months: dict[int, int]
-) -> None:
-    years, scenarios = sorted({year for _, year in yearly}), study.scenarios
+def theme_sheet(sheet: Sheet, scenarios: Sequence[str], infos: Sequence[KpiInfo], yearly: Yearly, months: Mapping[int, int]) -> None:
+    """One row an indicator; for each year the scenarios side by side."""
+    years = sorted({year for _, year in yearly})
     for column, (heading, width) in enumerate(FIRST_COLUMNS):
-        sheet.set_column(column, column, width)
-        sheet.write_string(1, column, heading, styles["head"])
+        sheet.width(column, width)
+        sheet.text(1, column, heading, "head")
     first = len(FIRST_COLUMNS)
     for number, year in enumerate(years):
         start = first + number * len(scenarios)
-        text = str(year) if months.get(year, 12) == 12 else f"{year} ({months[year]} months)"
-        if len(scenarios) > 1:
-            sheet.merge_range(0, start, 0, start + len(scenarios) - 1, text, styles["year"])
-        else:
-            sheet.write_string(0, start, text, styles["year"])
+        sheet.across(0, start, start + len(scenarios) - 1, year_words(year, months), "year")
         for offset, name in enumerate(scenarios):
-            sheet.write_string(1, start + offset, name, styles["head"])
+            sheet.text(1, start + offset, name, "head right")
     after = first + len(years) * len(scenarios)
-    sheet.set_column(first, max(first, after - 1), 15)
+    sheet.width(first, 15, after - 1)
     for column, (heading, width) in enumerate((("Months make a year by", 23), ("Formula", 70)), after):
-        sheet.set_column(column, column, width)
-        sheet.write_string(1, column, heading, styles["head"])
+        sheet.width(column, width)
+        sheet.text(1, column, heading, "head")
     for row, info in enumerate(infos, 2):
         for column, word in enumerate((info.label, info.unit, info.better)):
-            sheet.write_string(row, column, word, styles["text"])
+            sheet.text(row, column, word, "text")
         values = [central_mean(yearly.get((info.name, year), {}).get(name, {})) for year in years for name in scenarios]
-        style = styles[_size(values)]
+        style = size_of(values)
         for column, value in enumerate(values, first):
-            if value is not None:
-                sheet.write_number(row, column, value, style)
-        sheet.write_string(row, after, info.over_year, styles["text"])
-        sheet.write_string(row, after + 1, info.formula, styles["text"])
-    sheet.freeze_panes(2, first)
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
-    sheet.repeat_rows(0, 1)
-
-
-def _size(values: list[float | None]) -> str:
-    """Which number format suits a row: whole numbers from 1,000, two decimals from 10, else four."""
-    largest = max((abs(value) for value in values if value is not None), default=0.0)
-    whole = all(value is None or value == int(value) for value in values)
-    return "large" if largest >= 1000 or (whole and largest >= 10) else "medium" if largest >= 10 else "small"
+            sheet.number(row, column, value, style)
+        sheet.text(row, after, info.over_year, "text")
+        sheet.text(row, after + 1, info.formula, "text")
+    sheet.freeze(2, first)

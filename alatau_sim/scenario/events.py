@@ -17,7 +17,7 @@ from alatau_sim.engine.domain import Composition
 from alatau_sim.errors import InputError, Problem, did_you_mean, raise_problems
 from alatau_sim.fields import Param, param_of
 from alatau_sim.scenario.check import BAD, Check, join, reason
-from alatau_sim.scenario.specs import EventSpec, Names, OutageSpec, RezoneSpec, Scenario, Settings
+from alatau_sim.scenario.specs import EventSpec, Names, OutageSpec, RezoneSpec, Scenario, Settings, WeatherSpec
 from alatau_sim.scenario.yamltree import Item, dotted, leaves, wrapped
 
 _EPOCH = date(1970, 1, 1)
@@ -41,13 +41,19 @@ REZONE: Mapping[str, tuple[Any, Param | None]] = {
 _CHANGES = ("use", "floor_area_ratio", "coverage", "dwellings_planned")
 _OF_A_LAYER = ("layer_name", "crs", "columns", "land_use")
 _HOURS = Param(0.0, within=(0, 8784), unit="h")
+_CELSIUS = Param(0.0, within=(-70, 60), unit="C")
+_KINDS = ("set", "outage", "weather")
 
 
 def timeline(scenario: Scenario) -> list[tuple[int, str, EventSpec | RezoneSpec]]:
-    """All dated changes as (days since 1970-01-01, kind, payload), in the order of their time; kind is set, rezone or outage."""
+    """All dated changes as (days since 1970-01-01, kind, payload), in the order of their time.
+
+    The kind is set, rezone, outage or weather.
+    """
     found: list[tuple[datetime, int, str, EventSpec | RezoneSpec]] = []
     for event in scenario.events:
-        found.append((event.at, 2, "outage", event) if event.outage else (event.at, 0, "set", event))
+        kind = "outage" if event.outage else "weather" if event.weather else "set"
+        found.append((event.at, 0 if kind == "set" else 2, kind, event))
     found += [(datetime.combine(spec.at, time()), 1, "rezone", spec) for spec in scenario.rezone]
     found.sort(key=lambda entry: entry[:2])
     return [((at.date() - _EPOCH).days, kind, payload) for at, _, kind, payload in found]
@@ -160,11 +166,12 @@ class Reader:
     def event(self, item: Item, path: str) -> EventSpec | None:
         """One event."""
         entries = self.check.map(item, path)
-        self.check.keys(entries, path, ("at", "set", "outage"))
+        self.check.keys(entries, path, ("at", *_KINDS))
         if "at" not in entries:
-            self.check.problems.append(item.problem(f"{path}.at is missing: the day, or for an outage the time"))
-        if ("set" in entries) == ("outage" in entries):
-            self.check.problems.append(item.problem(f"{path} must have either set or outage"))
+            self.check.problems.append(item.problem(f"{path}.at is missing: the day, or for an outage or weather the time"))
+        one = sum(kind in entries for kind in _KINDS) == 1
+        if not one:
+            self.check.problems.append(item.problem(f"{path} must have one of {', '.join(_KINDS)}"))
         at = self.check.value(entries["at"], f"{path}.at", datetime) if "at" in entries else BAD
         if at is not BAD:
             self.within_horizon(entries["at"], f"{path}.at", at.date())
@@ -172,9 +179,10 @@ class Reader:
                 self.check.wrong(entries["at"], f"{path}.at", "a day, because values change at midnight")
         changes = self.changes(entries["set"], f"{path}.set") if "set" in entries else {}
         outage = self.outage(entries["outage"], f"{path}.outage") if "outage" in entries else None
-        if at is BAD or changes is None or outage is BAD or ("set" in entries) == ("outage" in entries):
+        weather = self.weather(entries["weather"], f"{path}.weather") if "weather" in entries else None
+        if changes is None or BAD in (at, outage, weather) or not one:
             return None
-        return EventSpec(at, changes, outage)
+        return EventSpec(at, changes, outage, weather)
 
     def changes(self, item: Item, path: str) -> dict[str, Any] | None:
         """The values that an event sets, by dotted path; None if one is wrong."""
@@ -185,22 +193,39 @@ class Reader:
         found = {dotted(keys): target_value(self.check, self.composition, keys, child) for keys, child in leaves(item)}
         return None if any(value is BAD for value in found.values()) else found
 
-    def outage(self, item: Item, path: str) -> Any:
-        """The outage of an event, or BAD."""
+    def parts(self, item: Item, path: str, names: tuple[str, ...]) -> Any:
+        """The entries of a map that must have just these, or BAD."""
         entries = self.check.map(item, path)
         before = len(self.check.problems)
-        self.check.keys(entries, path, ("system", "where", "hours"))
-        for name in ("system", "where", "hours"):
+        self.check.keys(entries, path, names)
+        for name in names:
             if name not in entries:
                 self.check.problems.append(item.problem(f"{path}.{name} is missing"))
-        if len(self.check.problems) > before:
+        return BAD if len(self.check.problems) > before else entries
+
+    def hours(self, item: Item, path: str) -> Any:
+        """How long something lasts, or BAD."""
+        hours = self.check.value(item, path, float, _HOURS)
+        return self.check.wrong(item, path, "more than 0 [h]") if hours == 0 else hours
+
+    def weather(self, item: Item, path: str) -> Any:
+        """The given weather of an event, or BAD."""
+        entries = self.parts(item, path, ("temperature_c", "hours"))
+        if entries is BAD:
+            return BAD
+        degrees = self.check.value(entries["temperature_c"], f"{path}.temperature_c", float, _CELSIUS)
+        hours = self.hours(entries["hours"], f"{path}.hours")
+        return BAD if BAD in (degrees, hours) else WeatherSpec(degrees, hours)
+
+    def outage(self, item: Item, path: str) -> Any:
+        """The outage of an event, or BAD."""
+        entries = self.parts(item, path, ("system", "where", "hours"))
+        if entries is BAD:
             return BAD
         systems = tuple(self.composition.systems)
         system = self.check.value(entries["system"], f"{path}.system", str, Param("", one_of=systems or ("(none: no domain has any)",)))
         where = self.check.value(entries["where"], f"{path}.where", str)
-        hours = self.check.value(entries["hours"], f"{path}.hours", float, _HOURS)
-        if hours == 0:
-            hours = self.check.wrong(entries["hours"], f"{path}.hours", "more than 0 [h]")
+        hours = self.hours(entries["hours"], f"{path}.hours")
         return BAD if BAD in (system, where, hours) else OutageSpec(system, where, hours)
 
     def within_horizon(self, item: Item, path: str, day: date) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,7 @@ from alatau_sim.errors import InputError, Problem, did_you_mean, raise_problems
 from alatau_sim.fields import Section
 from alatau_sim.scenario import events
 from alatau_sim.scenario.check import BAD, Check
+from alatau_sim.scenario.records import Place, Records, read_records
 from alatau_sim.scenario.specs import (
     EARLIEST,
     CitySpec,
@@ -37,7 +38,7 @@ KEYS = (
     "format", "name", "title", "description", "extends", "overrides", "use", "run", "map", "city", "policy", "world", "rules", "rezone",
     "events", "results",
 )  # fmt: skip
-"""The top-level keys of a scenario file."""
+"""The top-level keys of a scenario file, besides the lists that domains declare."""
 
 _OF_ONE_FILE = ("format", "name", "title", "description", "extends")
 _OF_THE_FILE = ("format", "extends", "overrides", "use")
@@ -55,10 +56,11 @@ def load_scenario(path: str | Path, *, composition: Composition, sets: Sequence[
     """
     path = Path(path)
     problems: list[Problem] = []
-    tree, sources = _chain(path, problems)
-    tree = _overridden(tree, use, Check(problems))
+    keys = (*KEYS, *composition.records)
+    tree, sources = _chain(path, keys, problems)
+    tree = _overridden(tree, use, keys, Check(problems))
     for text in sets:
-        tree = _set(tree, text, problems)
+        tree = _set(tree, text, keys, problems)
     scenario = _Reader(path, tree, composition, problems).scenario()
     raise_problems(sorted(problems, key=lambda p: (_rank(p.file, path, sources), str(p.file), p.line or 0)))
     assert scenario is not None  # without problems every part was read
@@ -71,7 +73,7 @@ def _rank(file: str | Path | None, path: Path, sources: tuple[Path, ...]) -> int
     return order.index(str(file)) if str(file) in order else len(order)
 
 
-def _chain(path: Path, problems: list[Problem]) -> tuple[Item, tuple[Path, ...]]:
+def _chain(path: Path, keys: Sequence[str], problems: list[Problem]) -> tuple[Item, tuple[Path, ...]]:
     """The file's tree laid over those that it extends, and the paths of those."""
     trees: list[Item] = []
     seen: list[Path] = []
@@ -81,7 +83,7 @@ def _chain(path: Path, problems: list[Problem]) -> tuple[Item, tuple[Path, ...]]
         trees.append(tree)
         seen.append(current)
         check = Check(problems)
-        check.keys(tree.value, "", KEYS)
+        check.keys(tree.value, "", keys)
         _check_format(tree, problems)
         current = _base(tree, seen, check)
     merged = trees[-1]
@@ -121,15 +123,15 @@ def _base(tree: Item, seen: list[Path], check: Check) -> Path | None:
     return base
 
 
-def _overridden(tree: Item, use: Sequence[str], check: Check) -> Item:
+def _overridden(tree: Item, use: Sequence[str], keys: Sequence[str], check: Check) -> Item:
     """The tree with the overrides in use laid over it; two of them that set the same key are a problem."""
     blocks = check.map(tree.value.get("overrides"), "overrides")
     for name, block in blocks.items():
         for key, item in check.map(block, f"overrides.{name}").items():
             if key in _OF_THE_FILE:
                 check.problems.append(item.problem(f"overrides.{name}: {key} cannot be set in an override"))
-            elif key not in KEYS:
-                check.unknown(item, f"overrides.{name}.{key}", key, KEYS)
+            elif key not in keys:
+                check.unknown(item, f"overrides.{name}.{key}", key, keys)
     chosen: dict[str, Item] = {}
     for i, item in enumerate(check.list(tree.value.get("use"), "use")):
         if isinstance(item.value, str):
@@ -169,7 +171,7 @@ def _clashes(used: dict[str, Item], check: Check) -> None:
         taken.update({path: (name, item) for path, item in mine})
 
 
-def _set(tree: Item, text: str, problems: list[Problem]) -> Item:
+def _set(tree: Item, text: str, keys: Sequence[str], problems: list[Problem]) -> Item:
     """The tree with one `key=value` of the command line laid over it."""
     key, equals, value = text.partition("=")
     parts = split_key((), key.strip())
@@ -179,8 +181,8 @@ def _set(tree: Item, text: str, problems: list[Problem]) -> Item:
     if parts[0] in _OF_THE_FILE:
         problems.append(Problem(f"{parts[0]} cannot be set on the command line", SET))
         return tree
-    if parts[0] not in KEYS:
-        problems.append(Problem(f"{key} is not known{did_you_mean(parts[0], KEYS)}", SET))
+    if parts[0] not in keys:
+        problems.append(Problem(f"{key} is not known{did_you_mean(parts[0], keys)}", SET))
         return tree
     try:
         item = read_text(value, SET, problems, parts)
@@ -220,16 +222,17 @@ class _Reader:
         reader = events.Reader(self.check, self.composition, self.horizon(top.get("run")), self.words)
         rezone = reader.rezone(top.get("rezone"))
         happenings = reader.events(top.get("events"), settings)
+        lists = {key: read_records(self.check, kind, top.get(key), key) for key, kind in self.composition.records.items()}
         name, title, description = self.name(), self.text("title"), self.text("description")
         if self.problems or settings is None:
             return None
         parts = {"map": zones, "city": city, "policy": settings.policy, "world": settings.world, "rules": settings.rules}
         named = [found for key, part in {**parts, "rezone": rezone, "events": happenings}.items() for found in named_files(part, key)]
-        inputs = self.hashed(named)
+        inputs = self.hashed([*named, *((key, found.file) for key, found in lists.items() if found.file is not None)])
         origins = {dotted(path): (item.file, item.line) for path, item in _numbered(self.tree)}
         return Scenario(
             name, title, description, run, zones, city, settings.policy, settings.world, settings.rules, rezone, happenings, results,
-            self.path, (), inputs, origins,
+            self.path, *_lists(lists), (), inputs, origins,
         )  # fmt: skip
 
     def part(self, kind: type[Section], key: str) -> Any:
@@ -324,6 +327,11 @@ class _Reader:
             except OSError as error:
                 self.problems.append(Problem(f"{key}: the file {file.as_posix()} cannot be read: {error.strerror}"))
         return tuple(found)
+
+
+def _lists(found: Mapping[str, Records]) -> tuple[Names[tuple[Section, ...]], dict[str, tuple[Place, ...]]]:
+    """The entries of the lists, and where they were written."""
+    return Names({key: records.entries for key, records in found.items()}), {key: records.places for key, records in found.items()}
 
 
 def _numbered(item: Item, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Item]]:

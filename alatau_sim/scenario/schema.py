@@ -42,6 +42,7 @@ def json_schema(composition: Composition) -> dict[str, Any]:
         "rezone": {"type": "array", "items": _rezone(), "description": "changes of zoning, by zones or by a layer of polygons"},
         "events": {"type": "array", "items": _event(composition), "description": "dated changes of values, and outages"},
         "results": _section(ResultsSpec),
+        **{key: _records(kind) for key, kind in composition.records.items()},
     }
     title: dict[str, Any] = {"name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,80}$"}, "title": _TEXT, "description": _TEXT}
     block = _map({**title, **parts})
@@ -97,6 +98,15 @@ def _leaf(kind: Any, declared: Param | None) -> dict[str, Any]:
     return schema
 
 
+def _records(kind: type[Section]) -> dict[str, Any]:
+    """A list of things, or the table that has them."""
+    meaning = (kind.__doc__ or "").split("\n", 1)[0]
+    required = [name for name, info in kind.model_fields.items() if info.is_required()]
+    entry = {**_section(kind), "type": "object", "required": required}
+    either = [{"type": "array", "items": entry}, {"type": ["string", "null"]}]
+    return {"oneOf": either, "description": f"{meaning} (a list, or the name of a CSV or XLSX table)"}
+
+
 def _rezone() -> dict[str, Any]:
     """One change of zoning."""
     leaves = {name: _leaf(kind, declared) for name, (kind, declared) in REZONE.items() if name not in ("columns", "land_use")}
@@ -126,6 +136,8 @@ def _event(composition: Composition) -> dict[str, Any]:
         "additionalProperties": False,
     }
     changes = {"type": "object", "properties": {**values, **nested}, "additionalProperties": False}
-    at = {"type": "string", "pattern": _MOMENT, "description": "a day, or for an outage a local time"}
-    entry = _map({"at": at, "set": changes, "outage": outage})
-    return {**entry, "type": "object", "required": ["at"], "oneOf": [{"required": ["set"]}, {"required": ["outage"]}]}
+    degrees = {"type": "number", "minimum": -70, "maximum": 60, "unit": "C", "description": "temperature instead of the drawn one [C]"}
+    weather = {**outage, "properties": {"temperature_c": degrees, "hours": hours}, "required": ["temperature_c", "hours"]}
+    at = {"type": "string", "pattern": _MOMENT, "description": "a day, or for an outage or weather a local time"}
+    entry = _map({"at": at, "set": changes, "outage": outage, "weather": weather})
+    return {**entry, "type": "object", "required": ["at"], "oneOf": [{"required": [kind]} for kind in ("set", "outage", "weather")]}

@@ -37,6 +37,9 @@ class RunSpec(Section):
     )
     kernels: str = param("compiled", one_of=("compiled", "plain", "objects", "both"), meaning="how rules are run; the results are the same")
     threads: int = param(0, within=(0, 1024), meaning="threads of one run; 0: as many as there are cores")
+    transit_days: str = param(
+        "typical", one_of=("typical", "all"), meaning="days on which vehicles run stop by stop; waits of typical days hold for others"
+    )
 
 
 class MapSpec(Section):
@@ -58,6 +61,11 @@ class CitySpec(Section):
     vital_rates: Path = param(..., meaning="CSV of births, deaths and moves by age and sex")
     climate: Path = param(..., meaning="CSV of monthly climate means")
     substations: Path = param(..., meaning="CSV of substations")
+    sectors: Path = param(..., meaning="CSV of economic sectors: jobs, wages, floor space, electricity, what they sell to whom")
+    reference: Path | None = param(None, meaning="CSV of reference figures that `alatau check` sets beside what the scenario implies")
+    gtfs: Path | None = param(None, meaning="GTFS timetable (zip) that brings lines, besides those listed under lines")
+    gtfs_workday: date | None = param(None, meaning="date of the timetable that stands for working days; the busiest unless given")
+    gtfs_day_off: date | None = param(None, meaning="date of the timetable that stands for weekends and holidays; the busiest unless given")
 
 
 class ResultsSpec(Section):
@@ -98,12 +106,21 @@ class OutageSpec:
 
 
 @dataclass(frozen=True)
+class WeatherSpec:
+    """Weather that is given instead of drawn: a temperature [C] for some hours."""
+
+    temperature_c: float
+    hours: float
+
+
+@dataclass(frozen=True)
 class EventSpec:
-    """Something that happens at a local time: values change (`set`: dotted path → value, at midnight), or an outage begins."""
+    """Something that happens at a local time: values change at midnight (`set`: dotted path → value), an outage or weather begins."""
 
     at: datetime
     set: Mapping[str, Any] = field(default_factory=dict)
     outage: OutageSpec | None = None
+    weather: WeatherSpec | None = None
 
 
 class Names(Mapping[str, T]):
@@ -162,7 +179,8 @@ class Scenario:
     """One set of inputs, resolved: every default filled in, every value checked, every file found.
 
     `path` is the scenario file; `sources` the files it extends, nearest first; `origins` maps the dotted path of each value that
-    was set to its file and line. Scenarios are equal when they mean the same and have the same name.
+    was set to its file and line. `records` are the lists that domains declare (a building programme, lines); `place` tells where an entry
+    was written. Scenarios are equal when they mean the same and have the same name.
     """
 
     name: str
@@ -178,6 +196,8 @@ class Scenario:
     events: tuple[EventSpec, ...]
     results: ResultsSpec
     path: Path
+    records: Names[tuple[Section, ...]] = field(default_factory=lambda: Names({}))
+    places: Mapping[str, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
     sources: tuple[Path, ...] = ()
     inputs: tuple[InputFile, ...] = ()
     origins: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
@@ -187,6 +207,10 @@ class Scenario:
         """Policy, world and rules together, as dated events change them."""
         return Settings(self.policy, self.world, self.rules)
 
+    def place(self, key: str, number: int) -> tuple[str, int | None]:
+        """The file and line of one entry of a list."""
+        return self.places[key][number]
+
     def files(self) -> tuple[InputFile, ...]:
         """The files that the scenario points to, with the hashes they had when it was loaded."""
         return self.inputs
@@ -195,7 +219,7 @@ class Scenario:
     def hash(self) -> str:
         """SHA-256 of what one run of this scenario means: contents of files instead of their names, every default filled in.
 
-        Left out is what changes no run: name, title and description; how many replicates and worlds there are; threads.
+        Left out is what changes no run: name, title and description; how many replicates and worlds there are; threads; references.
         """
         digests = {file.path: file.sha256 for file in self.inputs}
         content = self.resolved(lambda path: digests[path])
@@ -203,6 +227,7 @@ class Scenario:
             del content[key]
         for key in ("replicates", "worlds", "threads"):
             del content["run"][key]
+        content["city"].pop("reference", None)
         for key in ("rezone", "events"):
             content[key].sort(key=lambda entry: str(entry["at"])[:10])
         text = json.dumps(content, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
@@ -219,6 +244,7 @@ class Scenario:
         content["rezone"] = [_without_absent(values_of(vars(spec), show)) for spec in self.rezone]
         content["events"] = [_event_values(event, show) for event in self.events]
         content["results"] = values_of(self.results, show)
+        content |= {key: [_without_absent(values_of(entry, show)) for entry in entries] for key, entries in self.records.items()}
         return content
 
     def to_yaml(self, *, origins: bool = False) -> str:
@@ -250,11 +276,13 @@ def _no_path(path: Path) -> str:
 
 
 def _event_values(event: EventSpec, show: Callable[[Path], str]) -> dict[str, Any]:
-    values: dict[str, Any] = {"at": event.at.isoformat() if event.outage else event.at.date().isoformat()}
+    values: dict[str, Any] = {"at": event.at.date().isoformat() if event.set else event.at.isoformat()}
     if event.set:
         values["set"] = values_of(event.set, show)
     if event.outage:
         values["outage"] = values_of(vars(event.outage), show)
+    if event.weather:
+        values["weather"] = values_of(vars(event.weather), show)
     return values
 
 

@@ -25,7 +25,8 @@ title: {title}
 
 _MAP = """\
 # With a map of your own: translate its columns and land-use codes here, see what is wrong in it with: alatau zones <this file>,
-# and give `city` below your own residents and substations (one large one will do where supply is not the question).
+# give `city` below your own residents and substations (one large one will do where supply is not the question), and the lists further
+# down (programme, projects, lines) your own zones, or nothing: []
 # Standard columns (only land_use is needed; dwellings_existing and residents_existing say where people live today):
 #   {columns}
 # Example:
@@ -43,6 +44,9 @@ city:
   vital_rates: {data}/vital_rates.csv        # births, deaths and moves by age and sex
   climate: {data}/climate.csv                # monthly climate means
   substations: {data}/substations.csv        # columns substation, lon, lat, capacity_mw; a zone has the nearest
+  sectors: {data}/sectors.csv                # economic sectors: jobs, wages, floor space, electricity, what they sell to whom
+  reference: {data}/reference.csv            # figures that `alatau check` sets beside what the scenario implies
+  # gtfs: feed.zip                           # a timetable; brings lines besides those under `lines`
 """
 
 _TAIL = """\
@@ -60,6 +64,8 @@ _TAIL = """\
 #     set: {{{example}}}
 #   - at: 2027-01-14T18:00
 #     outage: {{system: {system}, where: name, hours: 36}}     # where: which one, such as a substation's name
+#   - at: 2027-01-14T18:00
+#     weather: {{temperature_c: -37.7, hours: 36}}            # instead of the drawn weather
 
 # Named blocks of changes; `use` (or --use NAME) switches them on, and two that set the same key are an error
 # overrides:
@@ -88,9 +94,20 @@ def template(name: str, composition: Composition, data: str = "alatau") -> str:
         if params:
             lines += [f"  {word(rule)}:\n", *_params(params, "    ")]
     example = next(_examples(composition), "policy.domain.lever: value")
-    lines += ["\n", _TAIL.format(uses=", ".join(LAND_USES), example=example, system=next(iter(composition.systems), "power"))]
+    lines += ["\n", *(line for key, kind in composition.records.items() for line in _list(key, kind, data))]
+    lines += [_TAIL.format(uses=", ".join(LAND_USES), example=example, system=next(iter(composition.systems), "power"))]
     lines += ["# What is recorded besides the default tables\n", "results:\n", *_fixed(ResultsSpec)]
     return "".join(lines)
+
+
+def _list(key: str, kind: type[Section], data: str) -> Iterator[str]:
+    """A list that the scenario may give, here or in a table."""
+    yield f"# {_one_line((kind.__doc__ or '').split(chr(10), 1)[0])} A list of maps here, or a CSV or XLSX table. Fields:\n"
+    for name, declared in kind.params().items():
+        needed = "" if declared.default is ... else f"; {_text(declared)} unless given"
+        allowed = f"; {declared.allowed()}" if declared.within or declared.one_of else f"; [{declared.unit}]" if declared.unit else ""
+        yield f"#   {name}: {_one_line(declared.meaning)}{allowed}{needed}\n"
+    yield f"{word(key)}: {data}/{key}.csv\n\n"
 
 
 def _examples(composition: Composition) -> Iterator[str]:

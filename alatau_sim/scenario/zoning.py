@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from alatau_sim.city.rezoning import Changes, RezoneResult, rezone
+from dataclasses import dataclass
+
+from alatau_sim.city.rezoning import rezoned
 from alatau_sim.city.zones import ZoneTable, load_zones
-from alatau_sim.scenario.specs import RezoneSpec, Scenario
+from alatau_sim.scenario.specs import Scenario
+
+__all__ = ["City", "load_map", "rezoned"]
+
+
+@dataclass(frozen=True)
+class City:
+    """What the domains' checks and fill functions get: the scenario, and the zone table of its map."""
+
+    scenario: Scenario
+    zones: ZoneTable
 
 
 def load_map(scenario: Scenario) -> ZoneTable:
@@ -15,12 +27,3 @@ def load_map(scenario: Scenario) -> ZoneTable:
         overlap_threshold_m2=spec.overlap_threshold_m2,
     )  # fmt: skip
 
-
-def rezoned(zones: ZoneTable, spec: RezoneSpec) -> RezoneResult:
-    """The zones after one rezoning of the scenario, and what the planner should know of it."""
-    if spec.layer is not None:
-        return rezone(
-            zones, layer=spec.layer, layer_name=spec.layer_name, crs=spec.crs, columns=spec.columns, land_use=spec.land_use
-        )  # fmt: skip
-    changes = Changes(spec.use, spec.floor_area_ratio, spec.coverage, spec.dwellings_planned)
-    return rezone(zones, zone_ids=spec.zones, changes=changes)

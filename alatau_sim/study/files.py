@@ -23,6 +23,7 @@ MOST_A_DWELLING = 8
 """More residents than this to a dwelling are told: households are of 1 to 8 people and more. Assumed."""
 
 MOST_NOTES = 20
+MOST_PROBLEMS = 12
 MOST_RESIDENTS = 20_000
 """So many residents are synthesised to try the margins, at most: a fraction of a second. Contradictions do not depend on the number."""
 
@@ -53,7 +54,10 @@ class _Files:
         if zones is not None and substations is not None:
             self.far(zones, substations)
         if zones is not None:
+            told = len(self.problems)
             self.rezonings(zones)
+            if len(self.problems) == told:  # else the domains would tell the same again
+                self.domain_checks(zones)
         self.outages(zones, substations)
         self.tables()
         raise_problems(self.problems)
@@ -124,6 +128,16 @@ class _Files:
                 "city.substations (columns substation, lon, lat, capacity_mw); one large one will do where supply is not the question"
             )
 
+    def domain_checks(self, zones: ZoneTable) -> None:
+        """What the domains say of the scenario's lists, levers and files against the map."""
+        from alatau_sim.scenario.zoning import City
+
+        city = City(self.scenario, zones)
+        found = [one for domain in self.domains for check in domain.checks
+                 for one in self.tried("", lambda check=check: list(check(city))) or ()]  # type: ignore[misc]
+        self.notes += [one for one in found if not isinstance(one, Problem)]
+        self.problems += first_of_each_file([one for one in found if isinstance(one, Problem)])
+
     def rezonings(self, zones: ZoneTable) -> None:
         """Apply every rezoning in the order of its day, as the run does."""
         from alatau_sim.scenario.zoning import rezoned
@@ -162,6 +176,18 @@ class _Files:
         for key, name, table, names in asked:
             if table not in known:
                 self.problems.append(self.problem(key, f"{key} is {name!r}, which is not recorded{did_you_mean(name, names)}"))
+
+
+def first_of_each_file(problems: Sequence[Problem]) -> list[Problem]:
+    """The first problems of each file, and how many more it has: a list of another city is wrong in every line."""
+    kept: list[Problem] = []
+    for file in dict.fromkeys(problem.file for problem in problems):
+        mine = [problem for problem in problems if problem.file == file]
+        kept += mine[:MOST_PROBLEMS]
+        if len(mine) > MOST_PROBLEMS:
+            more = len(mine) - MOST_PROBLEMS
+            kept.append(Problem(f"and {more} more problems of this file; is it of another city? Give your own list, or none: []", file))
+    return kept
 
 
 def _try_margins(file: Path, residents: int, seed: int) -> None:

@@ -60,9 +60,9 @@ def in_this_process(jobs: Sequence[Job], watcher: Watcher, interrupt: Interrupt)
     for job in jobs:
         outcome = Outcome(job.name, "not started")
         if not wrong and not interrupt.look():
-            outcome = run_one(job, lambda *message: _tell(watcher, message), interrupt.look)
+            outcome = run_one(job, lambda *message: tell(watcher, message), interrupt.look)
             wrong = outcome.wrong_input
-        _tell_end(watcher, outcome)
+        tell_end(watcher, outcome)
         outcomes.append(outcome)
     return outcomes
 
@@ -82,7 +82,7 @@ def in_workers(jobs: Sequence[Job], workers: int, watcher: Watcher, interrupt: I
             suspects = suspects[1:]
             for job in missing:
                 outcomes[job.name] = died(job)
-                _tell_end(watcher, outcomes[job.name])
+                tell_end(watcher, outcomes[job.name])
         else:
             suspects = [job for job in missing if job.name in begun] or missing
             rest = [job for job in missing if job not in suspects]
@@ -113,7 +113,7 @@ def _one_pool(jobs: Sequence[Job], workers: int, watcher: Watcher, interrupt: In
                     outcome = _outcome(future)
                     if outcome is not None:
                         outcomes[outcome.name] = outcome
-                        _tell_end(watcher, outcome)
+                        tell_end(watcher, outcome)
                 if interrupt.look() or any(outcome.wrong_input for outcome in outcomes.values()):
                     stop.set()
                     for future in [future for future in waiting if future.cancel()]:
@@ -154,10 +154,11 @@ def _listen(messages: Any, begun: set[str], watcher: Watcher) -> None:
     while (message := messages.get()) is not None:
         if message[1] == "started":
             begun.add(message[0])
-        _tell(watcher, message)
+        tell(watcher, message)
 
 
-def _tell(watcher: Watcher, message: tuple[str, str, int, Any]) -> None:
+def tell(watcher: Watcher, message: tuple[str, str, int, Any]) -> None:
+    """Tell the watcher what a worker has told."""
     name, what, number, day = message
     if what == "started":
         watcher.started(name, number)
@@ -165,6 +166,7 @@ def _tell(watcher: Watcher, message: tuple[str, str, int, Any]) -> None:
         watcher.reached(name, number, day)
 
 
-def _tell_end(watcher: Watcher, outcome: Outcome) -> None:
+def tell_end(watcher: Watcher, outcome: Outcome) -> None:
+    """Tell the watcher how a run ended."""
     if outcome.how != "not started":
         watcher.ended(outcome.name, outcome.how if not outcome.message else f"{outcome.how}: {outcome.message.splitlines()[0]}")

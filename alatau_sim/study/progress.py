@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 STEP = 0.1  # the share of a run after which a plain line is printed
+MOST_BARS = 16
 
 
 class Watcher(Protocol):
@@ -17,6 +18,9 @@ class Watcher(Protocol):
 
     def note(self, text: str) -> None:
         """Say something once."""
+
+    def planned(self, runs: int) -> None:
+        """So many runs are to be done from now on."""
 
     def started(self, run: str, days: int) -> None:
         """A run has begun to be built."""
@@ -32,6 +36,9 @@ class Silent:
     """Tells nothing."""
 
     def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def planned(self, runs: int) -> None:
         """Say nothing."""
 
     def started(self, run: str, days: int) -> None:
@@ -52,6 +59,11 @@ class Lines:
         self._began: dict[str, float] = {}
         self._days: dict[str, int] = {}
         self._told: dict[str, int] = {}
+        self.whole = Whole()
+
+    def planned(self, runs: int) -> None:
+        """Remember how many runs there are."""
+        self.whole = Whole(runs)
 
     def note(self, text: str) -> None:
         """Print the text as it is."""
@@ -73,12 +85,31 @@ class Lines:
         self._told[run] = tenth
 
     def ended(self, run: str, how: str) -> None:
-        """Print how the run ended."""
-        self.note(f"{run}: {how}")
+        """Print how the run ended, and how long the study will go on."""
+        self.whole.ended()
+        self.note(f"{run}: {how}{self.whole.words()}")
+
+
+class Whole:
+    """How many of the planned runs are over, and how long the others will take at that pace."""
+
+    def __init__(self, runs: int = 0) -> None:
+        self.runs, self.over, self._began = runs, 0, time.monotonic()
+
+    def ended(self) -> None:
+        """One more run is over."""
+        self.over += 1
+
+    def words(self) -> str:
+        """` (3 of 40 runs, about 12 min left)`; nothing for a single run."""
+        if self.runs < 2 or self.over > self.runs:
+            return ""
+        left = (time.monotonic() - self._began) / self.over * (self.runs - self.over) if self.over else 0.0
+        return f" ({self.over} of {self.runs} runs{f', about {_time(left)} left' if self.over < self.runs else ''})"
 
 
 class Bars:
-    """Progress as bars, one for each run that goes on; a run that is over leaves one line."""
+    """Progress as bars, one for each run that goes on and one for the study; a run that is over leaves one line."""
 
     def __init__(self, console: Console) -> None:
         self._lines = Lines(console)
@@ -88,6 +119,7 @@ class Bars:
             console=console, transient=True,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._study: TaskID | None = None
 
     def __enter__(self) -> Bars:
         self._progress.start()
@@ -96,13 +128,21 @@ class Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
+    def planned(self, runs: int) -> None:
+        """Show a bar for the study."""
+        self._lines.planned(runs)
+        if self._study is not None:
+            self._progress.remove_task(self._study)
+        self._study = self._progress.add_task("study", total=runs, day=f"{runs} runs") if runs > 1 else None
+
     def note(self, text: str) -> None:
         """Print the text above the bars."""
         self._lines.note(text)
 
     def started(self, run: str, days: int) -> None:
-        """Show a bar for the run."""
-        self._tasks[run] = self._progress.add_task(run, total=days, day="building the city")
+        """Show a bar for the run; where many go on at once, the study's bar stands for them."""
+        if len(self._tasks) < MOST_BARS:
+            self._tasks[run] = self._progress.add_task(run, total=days, day="building the city")
 
     def reached(self, run: str, done: int, day: date) -> None:
         """Move the run's bar."""
@@ -113,6 +153,8 @@ class Bars:
         """Replace the run's bar by a line."""
         if run in self._tasks:
             self._progress.remove_task(self._tasks.pop(run))
+        if self._study is not None:
+            self._progress.advance(self._study)
         self._lines.ended(run, how)
 
 

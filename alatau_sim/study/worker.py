@@ -10,10 +10,12 @@ import json
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,28 +26,32 @@ from alatau_sim.study.inputs import Inputs
 if TYPE_CHECKING:
     from alatau_sim.results.recorder import Recorded
 
-How = Literal["done", "kept", "stopped", "failed", "not started"]
+How = Literal["done", "kept", "stopped", "failed", "busy", "not started"]
 Report = Callable[[str, str, int, Any], None]
 """What a run tells: (run's name, "started", days, None), (…, "reached", days done, date) or (…, "ended", 0, text)."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run to be done: scenario, world and replicate, and the folder that it is written to.
+    """One run to be done: scenario, world and replicate, and the folder or store (`results.store.Place`) that it is written to.
 
     `hash` is that of everything that decides the result besides world and replicate, `rules` what `rule_texts` has read for it;
-    `model` replaces `CityModel`, if given.
+    `model` replaces `CityModel`, if given. `more` is what its manifest says besides, such as the case of a sweep; `token` names the
+    submission to a cluster, which may begin a run only once; `force` does it anew also if it is there and whole.
     """
 
     scenario: Any
     world: int
     replicate: int
-    out: Path
+    out: Any
     hash: str
     inputs: Inputs = field(default_factory=Inputs)
     rules: tuple[dict[str, str], ...] = ()
     threads: int | None = None
     model: Callable[..., Any] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    token: str = ""
+    force: bool = False
 
     @property
     def name(self) -> str:
@@ -60,7 +66,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended; `message` says why, where it did not end well. `wrong_input` means that no other run will fare better."""
+    """How a run ended; `message` says why, where it did not end well. `wrong_input` means that no other run will fare better.
+
+    `busy` is a run that another process is writing now.
+    """
 
     name: str
     how: How
@@ -107,8 +116,25 @@ def run_one(job: Job, report: Report, stopping: Callable[[], bool]) -> Outcome:
 
     `stopping` is asked after every day: when it says yes, the parts that are whole are kept and the manifest says `stopped`.
     """
+    from alatau_sim.results.claim import Busy, SecondAttempt
+    from alatau_sim.study.places import not_whole
+
     if stopping():
         return Outcome(job.name, "not started")
+    try:
+        with _folder(job) as here:
+            if not job.force and not not_whole(job):  # another process has done it since this study was planned
+                return Outcome(job.name, "done")
+            return _run_here(here, report, stopping)
+    except SecondAttempt:
+        return died(replace(job, token=""))
+    except Busy as error:
+        return Outcome(job.name, "busy", str(error))
+    except InputError as unwritable:
+        return Outcome(job.name, "failed", str(unwritable), wrong_input=True)
+
+
+def _run_here(job: Job, report: Report, stopping: Callable[[], bool]) -> Outcome:
     report(job.name, "started", job.days, None)
     run = _Run(job)
     try:
@@ -118,6 +144,23 @@ def run_one(job: Job, report: Report, stopping: Callable[[], bool]) -> Outcome:
     except Exception as error:  # noqa: BLE001 - whatever a run dies of is its result: the study goes on
         return run.over("failed", f"{error}" if isinstance(error, InputError | RunError) else f"{type(error).__name__}: {error}", error)
     return Outcome(job.name, "done")
+
+
+@contextmanager
+def _folder(job: Job) -> Iterator[Job]:
+    """The job with the folder that its run is recorded into, claimed; what is for an object store is put there in the end."""
+    from alatau_sim.results.claim import claimed
+    from alatau_sim.results.store import ObjectStore
+
+    claim, run = f"runs/.{job.name}.claim", (job.scenario.name, job.world, job.replicate)
+    if not isinstance(job.out, ObjectStore):
+        with claimed(job.out / claim, job.token):
+            yield job
+        return
+    with job.out.claimed(claim, job.token), tempfile.TemporaryDirectory(prefix="alatau-", ignore_cleanup_errors=True) as folder:
+        yield replace(job, out=Path(folder))
+        if (Path(folder) / "runs").is_dir():  # else nothing was done
+            job.out.take(Path(folder), *run)
 
 
 class _Run:
@@ -182,7 +225,7 @@ class _Run:
             scenario=scenario.name, world=job.world, replicate=job.replicate, hash=job.hash, resolved=scenario.resolved(),
             recorded=recorded, seed=scenario.run.seed, kernels=scenario.run.kernels, wall_s=time.monotonic() - self.began,
             status=status, inputs={file.path.name: file.sha256 for file in scenario.files()}, rules=job.rules,
-            stage="" if status == "complete" else self.stage, error=error, more={"days": self.done},
+            stage="" if status == "complete" else self.stage, error=error, more={"days": self.done, **job.more},
         ))
 
 
@@ -195,15 +238,22 @@ def _city_model() -> Callable[..., Any]:
 def died(job: Job) -> Outcome:
     """The outcome of a run whose worker process died, with a manifest that says so."""
     message = "the worker process died: killed from outside, or out of memory (fewer workers with -j need less)"
-    return _Run(job).over("failed", message, RunError(message))
+    from alatau_sim.results.claim import Busy
+
+    try:
+        with _folder(job) as here:
+            return _Run(here).over("failed", message, RunError(message))
+    except (Busy, InputError) as error:
+        return Outcome(job.name, "failed", f"{message}; {error}", wrong_input=isinstance(error, InputError))
 
 
 def recorder_of(model: Any, job: Job) -> Any:
     """The recorder of a run, for the tables that its scenario asks for."""
+    from alatau_sim.results.evidence import evidence_of
     from alatau_sim.results.recorder import Recorder
 
     return Recorder(job.out, job.scenario.name, job.world, job.replicate, model.result_tables, model.kpis,
-                    job.scenario.results.compression, labels=model.labels)
+                    job.scenario.results.compression, labels=model.labels, evidence=evidence_of(model))
 
 
 def keep_map(model: Any, out: Path) -> None:

@@ -45,6 +45,16 @@ HOUSEHOLD = 3.4
 DWELLING_M2 = 100.3  # 29.5 m2 a resident x 3.4
 GATE_RESIDENTS = 15_000
 RESIDENTS = 54_747
+RESIDENTS_PLANNED = 1_870_000
+VACANT_SHARE = 0.03  # of today's homes; assumed, so that somebody can move
+# Jobs today, all assumed (SOURCES.md says why): the total, and where those are that do not serve the people next door.
+JOBS_TODAY = 13_800
+JOBS_AT = {
+    "Gate food and industry park": 1_000, "Zhetygen railway logistics park": 700, "Growing industrial park": 300, "Zhetygen air base": 400,
+}  # fmt: skip
+FARM_JOBS = 1_800  # on farmland, by area
+# Jobs in the two cities outside that are held by people of Almaty region, today and in 2050; assumed (SOURCES.md says why).
+JOBS_OUTSIDE = {"Almaty": 300_000, "Konaev": 20_000}
 
 # How far the city reaches west and east of the highway, by distance along it (km).
 REACH_KM = (
@@ -127,10 +137,11 @@ NAMED = (
 )
 # Relative floor space for homes and for jobs, gross m2 a job, mean storeys: all assumed, but for Gate's offices 3.6 m m2 / 181,000 jobs.
 USES = {
-    "residential": (1.0, 0.12, 30, 6), "mixed": (1.3, 1.0, 25, 8), "business": (0.4, 3.0, 19.9, 12), "industry": (0.0, 0.8, 60, 1.2),
-    "logistics": (0.0, 0.5, 90, 1.2), "education": (0.25, 0.8, 40, 4), "health": (0.2, 1.0, 45, 5), "recreation": (0.04, 0.15, 40, 2),
-    "agriculture": (0.01, 0.02, 60, 1), "infrastructure": (0.0, 0.2, 90, 1.2), "open": (0.0, 0.002, 40, 1),
+    "residential": (1.0, 0.12, 30, 6), "mixed": (1.3, 1.0, 25, 8), "business": (0.0, 3.0, 19.9, 12), "industry": (0.0, 0.8, 60, 1.2),
+    "logistics": (0.0, 0.5, 90, 1.2), "education": (0.0, 0.8, 40, 4), "health": (0.0, 1.0, 45, 5), "recreation": (0.0, 0.15, 40, 2),
+    "agriculture": (0.0, 0.02, 60, 1), "infrastructure": (0.0, 0.2, 90, 1.2), "open": (0.0, 0.002, 40, 1),
 }  # fmt: skip
+HOMES_SHARE = {"residential": 0.9, "mixed": 0.5}  # of a zone's floor space, as zoning is read in the model; nothing elsewhere
 
 Curve = Callable[[np.ndarray], np.ndarray]
 
@@ -147,6 +158,8 @@ class Zone:
     residents: int = 0
     dwellings: int = 0
     planned: int = 0
+    residents_planned: int = 0
+    jobs_today: int = 0
     jobs: int = 0
 
 
@@ -155,6 +168,7 @@ def main(path: Path) -> None:
     zones = draw()
     give_uses(zones)
     give_people(zones)
+    give_jobs(zones)
     give_plans(zones)
     path.write_text(as_geojson(zones), encoding="utf-8", newline="\n")
 
@@ -402,44 +416,65 @@ def give_people(zones: list[Zone]) -> None:
         for zone, people in zip(homes, share_out(total, [z.shape.area for z in homes]), strict=True):
             zone.residents = people
     for zone in zones:
-        zone.dwellings = math.ceil(zone.residents / HOUSEHOLD)
+        zone.dwellings = math.ceil(zone.residents / HOUSEHOLD / (1 - VACANT_SHARE))
+
+
+def give_jobs(zones: list[Zone]) -> None:
+    """Today's jobs: the known sites, farms by area, and all others where people live: shops, schools, clinics, yards and workshops."""
+    for zone in zones:
+        zone.jobs_today = JOBS_AT.get(zone.name, 0)
+    near_people = JOBS_TODAY - sum(JOBS_AT.values()) - FARM_JOBS
+    farms = share_out(FARM_JOBS, [z.shape.area * (z.use == "agriculture") for z in zones])
+    others = share_out(near_people, [z.residents for z in zones])
+    for zone, farm, other in zip(zones, farms, others, strict=True):
+        zone.jobs_today += farm + other
 
 
 def give_plans(zones: list[Zone]) -> None:
-    """Homes and jobs at full build-out: each district's total by use and area, denser near the highway; homes of today stay."""
+    """Homes, jobs and people at full build-out: each district's total by use and area, denser near the highway; today's stay."""
     for district in DISTRICT_HA:
         inside = [z for z in zones if z.district == district]
         near = [math.exp(-abs(z.shape.centroid.x) / 6e3) * z.shape.area for z in inside]
         new = DWELLINGS[district] - sum(z.dwellings for z in inside)
         homes = share_out(new, [w * USES[z.use][0] for z, w in zip(inside, near, strict=True)])
-        jobs = share_out(JOBS[district], [w * USES[z.use][1] for z, w in zip(inside, near, strict=True)])
+        new_jobs = JOBS[district] - sum(z.jobs_today for z in inside)
+        jobs = share_out(new_jobs, [w * USES[z.use][1] for z, w in zip(inside, near, strict=True)])
         for zone, added, posts in zip(inside, homes, jobs, strict=True):
-            zone.planned, zone.jobs = zone.dwellings + added, posts
+            zone.planned, zone.jobs = zone.dwellings + added, zone.jobs_today + posts
+    for zone, people in zip(zones, share_out(RESIDENTS_PLANNED, [z.planned for z in zones]), strict=True):
+        zone.residents_planned = people
 
 
 # --- writing -------------------------------------------------------------------------------------------------------------------------
 
 
+def floor_area_ratio(zone: Zone, area_m2: float) -> float:
+    """The plan's gross floor space and a fifth more, over the whole zone; at least so that homes and jobs each fit into their share."""
+    homes_m2, jobs_m2 = zone.planned * DWELLING_M2, zone.jobs * USES[zone.use][2]
+    share = HOMES_SHARE.get(zone.use, 0.0)
+    needed = max(homes_m2 / share if share else 0.0, jobs_m2 / (1 - share))
+    return max(0.005, 1.2 * (homes_m2 + jobs_m2) / area_m2, 1.05 * needed / area_m2)  # open land keeps a minimum
+
+
 def features(zones: list[Zone]) -> list[tuple[dict[str, object], Polygon]]:
-    """Each zone's standard columns and its polygon in EPSG:32643, then the two outside cities."""
+    """Each zone's columns (the standard ones and residents_planned) and its polygon in EPSG:32643, then the two outside cities."""
     found = []
     for district in DISTRICT_HA:
         for number, zone in enumerate((z for z in zones if z.district == district), 1):
             shape = shapely.transform(zone.shape, to_metres)
-            _, _, job_m2, storeys = USES[zone.use]
-            # Gross floor space of the plan and a fifth more, over the whole zone with its streets; open land keeps a minimum.
-            ratio = max(0.005, 1.2 * (zone.planned * DWELLING_M2 + zone.jobs * job_m2) / shape.area)
+            storeys, ratio = USES[zone.use][3], floor_area_ratio(zone, shape.area)
             columns = {
                 "zone": f"{district}-{number:02d}", "name": zone.name, "district": district, "settlement": zone.settlement,
                 "land_use": zone.use, "floor_area_ratio": round(ratio, 3), "coverage": round(ratio / storeys, 4),
                 "dwellings_existing": zone.dwellings, "dwellings_planned": zone.planned, "residents_existing": zone.residents,
-                "jobs_planned": zone.jobs, "outside": False,
+                "residents_planned": zone.residents_planned, "jobs_existing": zone.jobs_today, "jobs_planned": zone.jobs, "outside": False,
             }  # fmt: skip
             found.append((columns, shape))
     for name, at, radius in (("Almaty", ALMATY, 10_500.0), ("Konaev", KONAEV, 2_600.0)):
         columns = {
             "zone": name.lower(), "name": name, "district": "", "settlement": "", "land_use": "mixed", "floor_area_ratio": 0.0,
-            "coverage": 0.0, "dwellings_existing": 0, "dwellings_planned": 0, "residents_existing": 0, "jobs_planned": 0, "outside": True,
+            "coverage": 0.0, "dwellings_existing": 0, "dwellings_planned": 0, "residents_existing": 0, "residents_planned": 0,
+            "jobs_existing": JOBS_OUTSIDE[name], "jobs_planned": JOBS_OUTSIDE[name], "outside": True,
         }  # fmt: skip
         x, y = TO_METRES.transform(*at)
         found.append((columns, shapely.set_precision(octagon((x, y), radius), 1.0)))

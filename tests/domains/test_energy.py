@@ -1,87 +1,25 @@
 """Electricity on the running engine, with a small stand-in for people and map."""
 
 import datetime as dt
+import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alatau_sim.domains.energy import DOMAIN, Policy, World
+from alatau_sim.domains.energy import DOMAIN, Policy
+from alatau_sim.domains.energy.bills.settle import block_bill_kzt
 from alatau_sim.domains.energy.process import split
 from alatau_sim.domains.energy.rules import RULES, appliance_load, cooking_load, cooling_load, heating_load, hot_water_load, lighting_load
-from alatau_sim.domains.energy.settle import block_bill_kzt, furnish_homes, home_weights, lose, split_groups, totals
-from alatau_sim.domains.energy.tables import USES, nearest, read_climate, read_substations
-from alatau_sim.engine.domain import Domain
-from alatau_sim.engine.simulation import Simulation
+from alatau_sim.domains.energy.settle import furnish_homes, home_shares, home_weights, lose, split_groups, totals
+from alatau_sim.domains.energy.tables import LOADS, USERS, USES, nearest, read_climate, read_substations
 from alatau_sim.errors import InputError, RunError
-from alatau_sim.fields import Column
 from alatau_sim.results.schemas import Columns
 
-CLIMATE = Path(__file__).parents[2] / "scenarios" / "alatau" / "climate.csv"
-DAY_WORKER = 0b111111000000000001111111  # away from 7:00 to 18:00
-
-
-def people(homes, zones, weight=1):
-    """Stand-in for the people domain: homes of 1 to 6 people, spread over the zones, some with nobody there by day."""
-
-    def fill(sim, city):
-        sim.tables["zones"].insert(city.zone_ids, {"outside": city.zones.outside})
-        ids = np.arange(5000, 5000 + homes)
-        sim.tables["households"].insert(ids, {
-            "home": np.arange(homes) % (zones - 1), "size": 1 + ids % 6, "income_kzt": 200_000 + 1000 * (ids % 300),
-            "home_mask": np.where(ids % 3 == 0, DAY_WORKER, (1 << 24) - 1),
-        })  # fmt: skip
-        sim.ledger.watch("tenge", "households", "households", "balance_kzt")
-
-    columns = {
-        "zones": (Column("outside", "bool"),),
-        "households": (
-            Column("home", "int32", index="zones"), Column("size", "int32"), Column("income_kzt", "int64"),
-            Column("balance_kzt", "int64"), Column("home_mask", "int32"),
-        ),
-        "residents": (Column("age", "int8"), Column("household", "int32", index="households")),
-    }  # fmt: skip
-    return Domain("people", columns=columns, fill=(fill,))
-
-
-def city(tmp_path, capacity_mw=(5.0, 5.0), zones=5):
-    """Four zones in a row and one outside, and substations at the ends of the row."""
-    file = tmp_path / "substations.csv"
-    rows = [f"east-{n},{77.0 + 0.1 * n},43.4,{mw}" for n, mw in enumerate(capacity_mw)]
-    file.write_text("substation,lon,lat,capacity_mw\n" + "\n".join(rows), encoding="utf-8")
-    layout = SimpleNamespace(
-        metric_crs="EPSG:32643", outside=np.arange(zones) == zones - 1,
-        centroid_x_m=np.array([662_000.0, 663_000.0, 668_000.0, 670_000.0, 690_000.0][:zones]), centroid_y_m=np.full(zones, 4_807_000.0),
-    )  # fmt: skip
-    scenario = SimpleNamespace(city=SimpleNamespace(climate=CLIMATE, substations=file))
-    return SimpleNamespace(scenario=scenario, zones=layout, zone_ids=np.arange(100, 100 + zones))
-
-
-def simulate(tmp_path, days=10, *, homes=200, capacity_mw=(5.0, 5.0), start=dt.date(2026, 1, 1), policy=None, weight=1, seed=1,
-             replicate=0, outage=None, check=None, month=None, kernels="plain", zones=5, **world):  # fmt: skip
-    """Run some days and give back the simulation; `check(sim)` is called as each day closes."""
-    sim = Simulation(
-        (people(homes, zones), DOMAIN), start=start, end=start + dt.timedelta(days - 1), policy={"energy": policy or Policy()},
-        world={"energy": World(**world)}, rule_params={}, seed=seed, replicate=replicate, kernels=kernels, weight=weight,
-    )  # fmt: skip
-    def nothing(sim):
-        pass
-
-    sim.observers.append(SimpleNamespace(day_closed=check or nothing, month_closed=month or nothing, year_closed=nothing))
-    sim.start(city(tmp_path, capacity_mw, zones))
-    if outage:
-        sim.add_outage("power", *outage)
-    while not sim.finished:
-        sim.step()
-    return sim
-
-
-def load(sim):
-    return sum(sim.grids[f"load_{use}"] for use in USES)
-
+sys.path.insert(0, str(Path(__file__).parent))
+from energy_city import CLIMATE, load, simulate  # noqa: E402
 
 # --- single hours of single homes -------------------------------------------------------------------------------------------
 
@@ -159,8 +97,10 @@ def test_totals_are_split_exactly_group_by_group(groups):
 
 
 def test_home_weights_add_up_to_the_zones_load():
-    keys = np.array([[1.0, 3.0], [0.0, 0.0], [2.0, 0.0]])
-    assert home_weights(keys, np.array([[8], [0], [5]]), np.zeros(2, np.int64)).tolist() == [7.0, 6.0]
+    keys, here = np.array([[1.0, 3.0], [0.0, 0.0], [2.0, 0.0]]), np.zeros(2, np.int64)
+    shares = home_shares(keys, here, 1)
+    assert shares.tolist() == [[0.25, 0.75], [0.0, 0.0], [1.0, 0.0]]
+    assert home_weights(shares, np.array([[8], [0], [5]]), here).tolist() == [7.0, 6.0]
 
 
 # --- the bill ---------------------------------------------------------------------------------------------------------------
@@ -217,6 +157,9 @@ def test_bad_substations_are_told_with_their_lines(tmp_path):
     file.write_text("substation,lon,lat,capacity_mw\na,77,43,10\na,777,43,x\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"csv:3: substation 'a' is there twice\n.*lon is '777'.*\n.*capacity_mw is 'x'"):
         read_substations(file)
+    file.write_text("substation,lon,lat,capacity_mw\na,77,1,43,10\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"csv:2: it has more values than the header has columns"):
+        read_substations(file)
     with pytest.raises(InputError, match="no such file"):
         read_substations(tmp_path / "none.csv")
 
@@ -230,7 +173,7 @@ def test_zones_belong_to_the_nearest_substation():
 
 
 def test_every_wh_is_served_or_not_and_reaches_a_home(tmp_path):
-    """Shortage by capacity and by failures: zones, substations, homes and the ledger agree exactly, every day."""
+    """Shortage by capacity and by failures, homes alone: zones, substations, homes and the ledger agree exactly, every day."""
     seen = []
 
     def check(sim):
@@ -421,7 +364,7 @@ def test_magnitudes_lie_where_the_facts_let_them_be(tmp_path):
 
 
 def test_tables_fit_their_schemas_and_kpis_are_numbers(tmp_path):
-    sim = simulate(tmp_path, 31, homes=30)
+    sim = simulate(tmp_path, 31, homes=30, firms=12, transit_wh=500)
     sim.month_days[:] = (20, 11)
     labels = {"zone": tuple("abcde"), "substation": sim.names["substations"]}
     for table in DOMAIN.tables:
@@ -433,18 +376,23 @@ def test_tables_fit_their_schemas_and_kpis_are_numbers(tmp_path):
 
 
 def test_the_zones_month_checks_the_indicators_that_name_it(tmp_path):
-    sim = simulate(tmp_path, 31, homes=60, weight=10, capacity_mw=(0.05, 0.05))
+    sim = simulate(tmp_path, 31, homes=60, firms=20, transit_wh=3000, weight=10, capacity_mw=(0.05, 0.05))
     sim.tables["residents"].insert(np.arange(9), {"age": 30, "household": np.arange(9)})
     rows = next(table for table in DOMAIN.tables if table.name == "zones_energy_month").build(sim)
     sums = {name: values.sum() for name, values in rows.items()}
     expected = {
         "outage_hours_per_home": sums["outage_h"] / sums["households"],
-        "electricity_per_resident": (sums["wanted_wh"] - sums["unserved_wh"]) / 1000 / sums["residents"],
+        "electricity_per_resident": (sums["homes_wanted_wh"] - sums["homes_unserved_wh"]) / 1000 / sums["residents"],
         "electricity_bill": sums["bills_kzt"] / sums["households"],
         "electricity_arrears": sums["arrears_kzt"],
+        "firm_electricity_bills": sums["firm_bills_kzt"],
+        **{f"electricity_unserved_{user}": sums[f"{user}_unserved_wh"] / 1e6 for user in USERS},
     }
     assert sums["residents"] == 90
     assert sums["outage_h"] > 0
+    assert min(sums[f"{user}_unserved_wh"] for user in USERS) > 0
+    for kind in ("wanted", "unserved"):
+        assert sum(sums[f"{user}_{kind}_wh"] for user in USERS) == sums[f"{kind}_wh"]
     for kpi in DOMAIN.kpis:
         assert (kpi.table == "zones_energy_month") == (kpi.name in expected)
         if kpi.name in expected:
@@ -461,7 +409,7 @@ def test_the_months_profile_holds_every_wh(tmp_path):
         seen.append(len(days))
 
     seen = []
-    simulate(tmp_path, 31, homes=20, capacity_mw=(0.005, 0.005), month=closed)
+    simulate(tmp_path, 31, homes=20, firms=8, transit_wh=700, capacity_mw=(0.005, 0.005), month=closed)
     assert seen == [2 * 4 * 24]
 
 
@@ -495,5 +443,5 @@ def test_a_household_that_is_new_gets_equipment_and_the_others_keep_theirs(tmp_p
 
 
 def test_every_tally_reads_the_hour():
-    assert [rule.into for rule in RULES] == [f"load_{use}" for use in USES]
+    assert [rule.into for rule in RULES] == [f"load_{use}" for use in LOADS if use != "transit"]
     assert all(rule.inputs[0] == "hour" for rule in RULES)

@@ -12,24 +12,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alatau_sim.city.homes import offers, vacancies
 from alatau_sim.city.zones import ZONE_COLUMNS
 from alatau_sim.domains.people import DOMAIN
 from alatau_sim.domains.people.rules import (
     change_status,
-    choose_home,
     die,
     give_birth,
     go_out,
     grow_older,
     learn_digital,
     month_chance,
+    move_away,
     plan_day,
 )
-from alatau_sim.domains.people.settle import _adopt, complete, offers, served, vacancies
-from alatau_sim.domains.people.tables import CHILD, EMPLOYED, FEMALE, INACTIVE, MALE, RETIRED, digital_skill, read_vital_rates
+from alatau_sim.domains.people.settle import _adopt
+from alatau_sim.domains.people.tables import CHILD, EMPLOYED, FEMALE, INACTIVE, MALE, RETIRED, UNEMPLOYED, digital_skill, read_vital_rates
 from alatau_sim.engine.domain import Domain
+from alatau_sim.engine.rule import choice, settlement
 from alatau_sim.engine.simulation import Simulation
 from alatau_sim.errors import InputError
+from alatau_sim.fields import Column
 
 DATA = Path(__file__).parents[2] / "scenarios" / "alatau"
 RATES = DATA / "vital_rates.csv"
@@ -46,22 +49,49 @@ def zones_of(residents, dwellings, planned, outside):
 
 def fill_zones(sim, city):
     sim.tables["zones"].insert(city.zones.ids, city.zones.columns())
+    sim.state["homes"]["a_month"] = city.homes_a_month
+
+
+@settlement(phase="events", every="1 month", writes=("zones.dwellings_built", "zones.vacant_dwellings"))
+def build_homes(sim):
+    """Complete the month's homes in the first zone, and count the rows that each zone has homes for."""
+    zones = sim.tables["zones"]
+    zones["dwellings_built"][0] += sim.state["homes"]["a_month"]
+    zones["vacant_dwellings"][:] = offers(sim)
+
+
+@choice(of="seekers", over="zones", writes="wanted", every="1 month", phase="life")
+def want_home(alternative_vacant_dwellings: int) -> float:
+    """Where more homes are vacant."""
+    if alternative_vacant_dwellings < 1:
+        return -math.inf
+    return math.log(float(alternative_vacant_dwellings))
+
+
+HOMES = Domain(
+    "homes",
+    columns={
+        "zones": (*ZONE_COLUMNS, Column("dwellings_built", "int64"), Column("vacant_dwellings", "int64")),
+        "households": (Column("outage_hours_month", "float32"),),
+    },
+    rules=(want_home,), settlements=(build_homes,), fill=(fill_zones,),
+)  # fmt: skip
+"""What people meet in others: zones with homes, where newcomers would like to live, hours without electricity."""
 
 
 def start(residents=4000, days=59, *, policy=None, world=None, weight=1, seed=1, population="fixed", replicate=0,
-          kernels="plain"):
-    """A running city of people in three zones and one outside, on plain kernels."""
+          kernels="plain", homes_a_month=33):
+    """A running city of people in three zones and one outside, on plain kernels; so many homes are completed each month."""
     zones = zones_of([3000, 0, 1000, 0], [900, 0, 400, 0], [1200, 500, 600, 99], [False, False, False, True])
     city = SimpleNamespace(margins=DATA / "margins.csv", vital_rates=RATES, residents=residents)
     scenario = SimpleNamespace(city=city, run=SimpleNamespace(population=population))
-    zoning = Domain("zoning", columns={"zones": ZONE_COLUMNS}, fill=(fill_zones,))
     first = dt.date(2026, 1, 1)
     sim = Simulation(
-        (zoning, DOMAIN), start=first, end=first + dt.timedelta(days=days - 1), policy={"people": policy or DOMAIN.policy()},
+        (HOMES, DOMAIN), start=first, end=first + dt.timedelta(days=days - 1), policy={"people": policy or DOMAIN.policy()},
         world={"people": world or DOMAIN.world()}, rule_params={}, seed=seed, replicate=replicate, kernels=kernels, weight=weight,
         population=replicate if population == "redrawn" else 0,
     )
-    sim.start(SimpleNamespace(zones=zones, scenario=scenario))
+    sim.start(SimpleNamespace(zones=zones, scenario=scenario, homes_a_month=homes_a_month))
     return sim
 
 
@@ -72,7 +102,6 @@ def run(sim):
 
 
 UNIFORM = st.floats(0, 1, exclude_max=True)
-PLACES = st.lists(st.integers(0, 20), min_size=4, max_size=4)
 
 
 # --- rules against rates -----------------------------------------------------------------------------------------------------
@@ -113,12 +142,30 @@ def test_life_expectancy_of_the_rates_is_the_published_one(rates):
 
 
 @given(st.integers(0, 5), st.integers(0, 110), st.integers(0, 1), st.integers(0, 3), st.integers(0, 10**7), UNIFORM)
-def test_status_stays_in_range_and_income_follows_it(status, age, sex, education, wage, u):
-    new, employed, schooling, pay, income = change_status(status, age, sex, education, wage, 130_000, u)
+def test_status_stays_in_range_and_nobody_is_hired_or_fired(status, age, sex, education, wage, u):
+    new, employed, schooling, pay = change_status(status, age, sex, education, wage, u)
     assert 0 <= new <= 5
     assert education <= schooling <= 3
+    assert pay == wage or schooling > education
     assert employed == (new == EMPLOYED)
-    assert income == (pay if new == EMPLOYED else 130_000 if new == RETIRED else 0)
+    assert new != EMPLOYED or status == EMPLOYED
+    assert status != EMPLOYED or new in (EMPLOYED, INACTIVE, RETIRED)
+
+
+def test_looking_for_work_begins_and_ends_at_the_declared_rates():
+    for status, then, rate in ((INACTIVE, UNEMPLOYED, 0.004), (UNEMPLOYED, INACTIVE, 0.01), (EMPLOYED, INACTIVE, 0.0007)):
+        became = [change_status(status, 40, MALE, 1, 300_000, float(u))[0] for u in even(20_000)]
+        assert np.mean(np.array(became) == then) == pytest.approx(rate, abs=1e-4)
+        assert set(became) == {status, then}
+    assert change_status(UNEMPLOYED, 63, MALE, 1, 0, 0.9)[0] == RETIRED
+
+
+@given(st.floats(0, 744), st.floats(0, 744), UNIFORM)
+def test_households_in_the_dark_leave_first(hours, other, u):
+    low, high = (move_away(h, 0.015, 1.0, u) for h in sorted((hours, other)))
+    assert high or not low
+    gone = np.mean([move_away(50.0, 0.015, 1.0, float(v)) for v in even(20_000)])
+    assert gone == pytest.approx(month_chance(0.015 * 2), abs=1 / 20_000)
 
 
 @given(st.integers(0, 5), st.integers(0, 110), st.sampled_from([0.0, 1.0]), UNIFORM, UNIFORM, UNIFORM)
@@ -147,39 +194,6 @@ def test_age_counts_whole_years_since_the_birth_month():
     assert grow_older(2000 * 12, float(2026 * 12)) == (26, 26)
     assert grow_older(2000 * 12 + 1, float(2026 * 12)) == (25, 25)
     assert grow_older(1900 * 12, float(2026 * 12)) == (126, 100)
-
-
-def test_share_of_homes_follows_vacancies():
-    """Utility is the log of vacant homes, so twice the homes draw twice the seekers; none draw none."""
-    assert math.exp(choose_home(20, 0.0, 0.0) - choose_home(10, 0.0, 0.0)) == pytest.approx(2)
-    assert choose_home(0, 0.0, 0.0) == -math.inf
-
-
-# --- settlements -------------------------------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.integers(0, 60), min_size=1, max_size=8), st.integers(0, 150), st.integers(0, 60))
-def test_homes_are_built_within_the_room_and_never_taken_back(room, homes, more):
-    room, none = np.array(room), np.zeros(len(room), np.int64)
-    built = complete(room, none, homes)
-    assert built.sum() == min(homes, room.sum())
-    assert (built <= room).all()
-    assert np.array_equal(complete(room, built, more), complete(room, none, homes + more))
-
-
-@given(st.lists(st.tuples(st.integers(-1, 3), st.floats(0, 1)), min_size=1, max_size=60), PLACES)
-def test_homes_go_to_the_lowest_ranks_whatever_the_row_order(seekers, supply):
-    wanted, rank = np.array([s[0] for s in seekers]), np.array([s[1] for s in seekers])
-    ids, supply = np.arange(len(seekers)), np.array(supply)
-    got = served(wanted, ids, rank, supply)
-    for zone in range(4):
-        there = np.flatnonzero(wanted == zone)
-        assert got[there].sum() == min(len(there), supply[zone])
-        if got[there].any() and not got[there].all():
-            assert rank[there[got[there]]].max() <= rank[there[~got[there]]].min()
-    assert not got[wanted < 0].any()
-    back = np.argsort(-ids)
-    assert np.array_equal(served(wanted[back], ids[back], rank[back], supply), got[back])
 
 
 # --- the running city --------------------------------------------------------------------------------------------------------
@@ -245,7 +259,7 @@ def test_people_and_money_are_conserved_and_the_books_show_the_flows():
 
 
 def test_nobody_comes_where_no_home_is_vacant_and_more_homes_admit_more():
-    full, built = (run(start(5200, 59, policy=DOMAIN.policy(homes_per_year=homes, invitation_factor=5))) for homes in (0, 6000))
+    full, built = (run(start(5200, 59, policy=DOMAIN.policy(invitation_factor=5), homes_a_month=homes)) for homes in (0, 500))
     assert full.state["people"]["turned_away"] > built.state["people"]["turned_away"]
     zones = full.tables["zones"]
     homes = zones["dwellings_existing"] + zones["dwellings_built"]
@@ -255,10 +269,26 @@ def test_nobody_comes_where_no_home_is_vacant_and_more_homes_admit_more():
 
 def test_inviting_more_admits_the_same_households_and_more():
     """With homes for all, who comes under a weaker invitation comes under a stronger one too, and the residents' luck is the same."""
-    few, many = (run(start(2000, 32, policy=DOMAIN.policy(invitation_factor=f, homes_per_year=0))) for f in (0.3, 0.6))
+    few, many = (run(start(2000, 32, policy=DOMAIN.policy(invitation_factor=f), homes_a_month=0)) for f in (0.3, 0.6))
     assert few.state["people"]["turned_away"] == many.state["people"]["turned_away"] == 0
     assert set(few.tables["households"].id) < set(many.tables["households"].id)
     assert set(few.tables["residents"].id) < set(many.tables["residents"].id)
+
+
+def test_newcomers_look_for_work_and_bring_their_savings():
+    sim = start(2000, 1, policy=DOMAIN.policy(invitation_factor=3))
+    before = sim.tables["residents"].id.copy()
+    sim.step()
+    residents, households = sim.tables["residents"], sim.tables["households"]
+    new = ~np.isin(residents.id, before) & (residents["age"] > 0)
+    assert new.sum() > 50
+    assert not residents["employed"][new].any()
+    assert (residents["status"][new] == UNEMPLOYED).any()
+    worked = new & (residents["status"] == UNEMPLOYED) & (residents["income_kzt"] > 0)
+    assert (residents["income_kzt"][worked] == residents["wage_kzt"][worked]).all()  # what they own on arrival follows from it
+    assert worked.sum() > 20
+    earners = households.id[np.unique(residents["household"][new & (residents["status"] == UNEMPLOYED)])]
+    assert np.mean(households["balance_kzt"][households.rows_of(earners)] > 0) > 0.9
 
 
 def test_start_is_fixed_over_replicates_unless_redrawn():
@@ -293,13 +323,12 @@ def test_a_sample_offers_its_vacant_homes_without_bias_and_gives_away_what_it_of
 
 def test_a_sample_fills_its_homes_to_the_last_row():
     """Where everyone wants to come, what is offered is taken, and the homes left over or given away too much are less than a row."""
-    sim = start(4000, 32, weight=10, policy=DOMAIN.policy(invitation_factor=100, homes_per_year=0))
-    assert sim.tables["zones"]["vacant_dwellings"].sum() > 0
-    assert not (sim.tables["zones"]["vacant_dwellings"] % 10).any()
+    sim = start(4000, 32, weight=10, policy=DOMAIN.policy(invitation_factor=100), homes_a_month=0)
+    assert offers(sim).sum() > 0
     run(sim)
     assert sim.state["people"]["turned_away"] > 0
     zones = sim.tables["zones"]
-    lived_in = zones["households"] * 10 + sim.state["people"]["beyond_sample"]
+    lived_in = zones["households"] * 10 + zones["beyond_sample"]
     assert (np.abs(zones["dwellings_existing"] - lived_in)[[0, 2]] < 10).all()
     assert not offers(sim).any()
 
@@ -363,6 +392,18 @@ def test_row_order_does_not_matter():
 @pytest.mark.parametrize("kernels", ["both", "objects"])
 def test_every_kind_of_kernel_lives_the_same_lives(kernels):
     assert same(state_of(run(start(800, 32))), state_of(run(start(800, 32, kernels=kernels))))
+
+
+def test_outages_drive_people_away():
+    """The same luck with a dark month before: all who leave leave, and some more."""
+    calm, dark = start(6000, 1), start(6000, 1)
+    dark.tables["households"]["outage_hours_month"][:] = 100
+    ids = calm.tables["households"].id.copy()
+    for sim in (calm, dark):
+        sim.step()
+    stayed = [np.isin(ids, sim.tables["households"].id) for sim in (calm, dark)]
+    assert (stayed[0] >= stayed[1]).all()
+    assert stayed[0].sum() > stayed[1].sum()
 
 
 def test_month_chance_is_small_for_small_rates():

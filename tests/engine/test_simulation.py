@@ -1,10 +1,12 @@
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from toy import PLACES, STILL, TOY, Policy, assert_same, columns, simulate
 
 from alatau_sim.engine.clock import Clock
+from alatau_sim.engine.rule import Derived, settlement
 from alatau_sim.errors import RunError
 
 PEOPLE = np.arange(10, 1010)
@@ -146,3 +148,20 @@ def test_the_calendar_knows_periods():
     assert firsts == [dt.date(2028, 1, 1), dt.date(2028, 2, 1), dt.date(2028, 3, 1)]
     assert lasts == [dt.date(2027, 12, 31), dt.date(2028, 1, 31), dt.date(2028, 2, 29), dt.date(2028, 3, 3)]
     assert TOY.name == "toy"
+
+
+def test_a_monthly_column_is_there_on_the_first_day_and_when_rows_come():
+    """The run starts on 20 January: the column is not due until February, and a person who comes must be counted at once."""
+    counts = {}
+
+    @settlement(phase="events", writes=("people",))
+    def come(sim):
+        counts[sim.clock.date.isoformat()] = int(sim.tables["places"]["people"].sum())  # as yesterday left it
+        if sim.clock.date == dt.date(2026, 1, 23):
+            sim.tables["people"].insert(np.array([5]), {"place": 0})
+
+    monthly = Derived("places", "people", "people", "place", "count", every="1 month")
+    domain = replace(STILL, derived=(*STILL.derived, monthly), settlements=(*STILL.settlements, come))
+    simulate(PEOPLE, days=6, domain=domain)
+    days = [f"2026-01-{day}" for day in range(20, 26)]
+    assert [counts[day] for day in days] == [0, 1000, 1000, 1000, 1001, 1001]

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 GOLDEN = HERE / "tables.json"
 HOME = ("Linux", "x86_64")
 SETS = [
-    "city.residents=500", "run.end=2026-02-03", "policy.payments.merchant_acceptance_share=0.3", "policy.payments.signup_bonus_kzt=20000",
+    "city.residents=500", "run.end=2026-02-03", "world.payments.crypto_shops_share=0.3", "policy.payments.signup_bonus_kzt=20000",
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ BASELINE = ROOT / "scenarios" / "baseline.yaml"
 HECTIC = (Path(__file__).parent / "hectic_rates.csv").as_posix()
 SMALL = (
     "city.residents=600", "run.end=2026-03-03", f"city.vital_rates={HECTIC}", "world.people.fertility_factor=3",
-    "world.people.mortality_factor=3", "world.people.departure_factor=5", "policy.payments.merchant_acceptance_share=0.5",
+    "world.people.mortality_factor=3", "world.people.departure_factor=5", "world.payments.crypto_shops_share=0.5",
     "policy.payments.crypto_rail_capacity_per_s=0.002", "world.payments.card_failures_per_year=200",
     "world.energy.substation_failures_per_year=30",
 )  # fmt: skip

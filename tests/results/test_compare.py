@@ -175,9 +175,12 @@ def test_the_text_shows_what_differs_and_counts_the_rest(study):
     ])  # fmt: skip
     short, whole = comparison.text(), comparison.text(every=True)
     assert "Label of comfort" not in short
-    assert "1 of 4 indicators do not differ; `compare --all` lists them" in short
+    assert "1 of 4 indicators do not differ, 1 by less than 1 %; `compare --all` lists them" in short
+    (slight,) = [one for one in comparison.of_year() if one.scenario == "hub" and one.differs and one.slight]
+    assert slight.label not in short
+    assert slight.label in whole
     assert "Label of energy" in short
-    shown = [line.partition("  ")[0] for line in whole.splitlines() if line.startswith("Label of")]
+    shown = [line.strip().partition("  ")[0] for line in whole.splitlines() if line.startswith("  Label of")]
     assert len(shown) == 4
     assert shown[-1] == "Label of comfort"
     assert "do not differ" not in whole
@@ -194,7 +197,7 @@ def test_large_money_is_read_in_millions(study):
     comparison = compare(study)
     found = change(comparison.changes, "energy", "hub")
     money = replace(found, unit="KZT", mean=57_585_559.0, baseline_mean=4_024_994_081.0, difference=-3_967_408_522.0, low=None, high=None)
-    line = next(line for line in replace(comparison, changes=[money]).text(width=200).splitlines() if line.startswith("Label of energy"))
+    line = next(line for line in replace(comparison, changes=[money]).text(width=200).splitlines() if line.startswith("  Label of energy"))
     assert " ".join(line.split()).startswith("Label of energy million KZT 4,025 57.59 -3,967")
     small = replace(money, mean=9e6, baseline_mean=1e6)
     assert " KZT " in replace(comparison, changes=[small]).text(width=200)
@@ -203,7 +206,7 @@ def test_large_money_is_read_in_millions(study):
 
 def test_text_json_and_csv_say_the_same(study):
     comparison = compare(study)
-    line = next(line for line in comparison.text(width=200).splitlines() if line.startswith("Label of energy"))
+    line = next(line for line in comparison.text(width=200).splitlines() if line.startswith("  Label of energy"))
     assert " ".join(line.split()) == "Label of energy MWh 115.5 127.8 +12.3 +10.6 % +5.617 … +18.98 worse"
     told = json.loads(comparison.json())
     assert told["baseline"] == "baseline"

@@ -209,6 +209,7 @@ def test_json_words_are_plain():
 def test_results_read_without_the_model():
     code = (
         "import sys; import alatau_sim.results.compare, alatau_sim.results.query, alatau_sim.results.workbook, alatau_sim.results.geo;"
+        "import alatau_sim.results.export, alatau_sim.results.investors, alatau_sim.results.layers, alatau_sim.results.tablebook;"
         "own = [m for m in sys.modules if m.startswith('alatau_sim.') and not m.startswith('alatau_sim.results')];"
         "print(sorted(own), [m for m in ('mesa', 'simpy', 'numba', 'geopandas', 'shapely') if m in sys.modules])"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +62,19 @@ class EnergyWorld(Section):
     steady: float = param(1, within=(0, 2), meaning="no spread")
 
 
+class Site(Section):
+    """Something to be built."""
+
+    zone: str = param(..., meaning="zone")
+    use: str = param("homes", one_of=("homes", "workspace"), meaning="what it is for")
+    dwellings: int = param(0, within=(0, 1000), unit="dwellings", meaning="dwellings")
+    share: float = param(0.5, within=(0, 1), unit="share", meaning="a share")
+    at: date = param(..., meaning="day")
+    stops: tuple[str, ...] = param((), meaning="places")
+    electric: bool = param(False, meaning="whether it is electric")
+    days: int | None = param(None, within=(1, 9999), unit="d", meaning="duration")
+
+
 COMPOSITION = Composition(
     policies={"payments": PaymentsPolicy, "energy": EnergyPolicy},
     worlds={"payments": PaymentsWorld, "energy": EnergyWorld},
@@ -72,6 +86,7 @@ COMPOSITION = Composition(
         "age": {},
     },
     systems={"power": "substations"},
+    records={"sites": Site},
 )
 
 BODY = """\
@@ -84,13 +99,14 @@ city:
   vital_rates: city/vital_rates.csv
   climate: city/climate.csv
   substations: city/substations.csv
+  sectors: city/sectors.csv
 """
 
 
 def small_city(folder: Path) -> Path:
     """The folder with the files that `BODY` names."""
     (folder / "city").mkdir(parents=True, exist_ok=True)
-    for name in ("zones.geojson", "margins.csv", "vital_rates.csv", "climate.csv", "substations.csv"):
+    for name in ("zones.geojson", "margins.csv", "vital_rates.csv", "climate.csv", "substations.csv", "sectors.csv"):
         (folder / "city" / name).write_text(name, encoding="utf-8")
     return folder
 

@@ -84,7 +84,7 @@ def test_apply_set_takes_typed_sequences(folder: Path) -> None:
 
 def test_two_events_of_one_day_may_not_set_the_same_key(folder: Path) -> None:
     text = "events:\n" + "  - {at: 2026-03-01, set: {policy.payments.fee_share: 0.5}}\n" * 2
-    message = r"base\.yaml:12: policy.payments.fee_share is set twice on 2026-03-01 \(also on line 11 of .*base\.yaml"
+    message = r"base\.yaml:13: policy.payments.fee_share is set twice on 2026-03-01 \(also on line 12 of .*base\.yaml"
     with pytest.raises(InputError, match=message):
         load(write(folder, text))
 

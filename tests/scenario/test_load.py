@@ -106,7 +106,7 @@ def test_overrides_that_set_the_same_key_clash(folder: Path) -> None:
         load(write(folder, OVERRIDES), use=("bonus", "both"))
     name = (folder / "base.yaml").as_posix()
     assert str(error.value) == (
-        f"{name}:13: the overrides 'bonus' and 'both' both set policy.payments.signup_bonus_kzt ({name}:11 and {name}:13); use one of them"
+        f"{name}:14: the overrides 'bonus' and 'both' both set policy.payments.signup_bonus_kzt ({name}:12 and {name}:14); use one of them"
     )
 
 
@@ -117,11 +117,11 @@ def test_an_override_that_sets_the_parent_of_another_clashes(folder: Path) -> No
 
 
 def test_unknown_overrides_and_what_an_override_may_not_set(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"base\.yaml:14: there is no override 'bonsu'; did you mean 'bonus'\?"):
+    with pytest.raises(InputError, match=r"base\.yaml:15: there is no override 'bonsu'; did you mean 'bonus'\?"):
         load(write(folder, OVERRIDES + "use: [bonsu]\n"))
     with pytest.raises(InputError, match="--use: there is no override 'x'"):
         load(write(folder, OVERRIDES), use=("x",))
-    with pytest.raises(InputError, match=r"base\.yaml:11: overrides\.a: extends cannot be set in an override"):
+    with pytest.raises(InputError, match=r"base\.yaml:12: overrides\.a: extends cannot be set in an override"):
         load(write(folder, "overrides:\n  a: {extends: b.yaml}\n"))
     with pytest.raises(InputError, match=r"overrides\.a\.polcy is not known; did you mean 'policy'"):
         load(write(folder, "overrides:\n  a: {polcy: {}}\n"))
@@ -187,7 +187,7 @@ def test_a_shapefile_is_hashed_with_its_parts(folder: Path) -> None:
 
 def test_files_of_a_domain_are_found_hashed_and_named(folder: Path) -> None:
     path = write(folder, "policy.energy.prices: prices.csv\n")
-    with pytest.raises(InputError, match=r"base\.yaml:10: policy.energy.prices is 'prices.csv'; the file .*prices\.csv does not exist"):
+    with pytest.raises(InputError, match=r"base\.yaml:11: policy.energy.prices is 'prices.csv'; the file .*prices\.csv does not exist"):
         load(path)
     (folder / "prices.csv").write_text("1", encoding="utf-8")
     first = load(path)
@@ -206,7 +206,7 @@ def test_equal_means_same_meaning_and_same_name(folder: Path) -> None:
 def test_to_yaml_with_origins_names_file_and_line(folder: Path) -> None:
     scenario = load(write(folder, "policy.payments.fee_share: 0.5\n"), sets=("run.seed=2",))
     lines = scenario.to_yaml(origins=True).splitlines()
-    assert f"    fee_share: 0.5  # {(folder / 'base.yaml').as_posix()}:10" in lines
+    assert f"    fee_share: 0.5  # {(folder / 'base.yaml').as_posix()}:11" in lines
     assert "  seed: 2  # --set" in lines
     assert "    signup_bonus_kzt: 500" in lines
 
@@ -271,7 +271,7 @@ def test_the_parts_of_the_map_use_the_words_of_the_city() -> None:
     from alatau_sim.city.words import STANDARD_COLUMNS
     from alatau_sim.city.zones import ZONE_COLUMNS
 
-    assert ("zone", "name", *(column.name for column in ZONE_COLUMNS[:10])) == STANDARD_COLUMNS
+    assert ("zone", "name", *(column.name for column in ZONE_COLUMNS[:11])) == STANDARD_COLUMNS
 
 
 def test_load_scenario_accepts_text_as_path(folder: Path) -> None:

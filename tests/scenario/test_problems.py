@@ -74,7 +74,7 @@ WRONG = [
     ("rezone: [{at: 2026-05-01, layer: city/zones.geojson, land_use: {x: y}}]", "rezone.0.land_use.x is 'y'; it must be one of"),
     ("rezone: [{at: 2026-05-01, zones: [a], floor_area: 2}]", "rezone.0.floor_area is not known; did you mean 'floor_area_ratio'?"),
     ("events: [{set: {policy.payments.fee_share: 0.1}}]", "events.0.at is missing"),
-    ("events: [{at: 2026-05-01}]", "events.0 must have either set or outage"),
+    ("events: [{at: 2026-05-01}]", "events.0 must have one of set, outage, weather"),
     ("events: [{at: 2026-05-01, set: }]", "events.0.set is empty; it must be a map"),
     ("events: [{at: 2026-05-01T12:00, set: {policy.payments.fee_share: 0.1}}]", "it must be a day, because values change at midnight"),
     ("events: [{at: 2027-05-01, set: {policy.payments.fee_share: 0.1}}]", "it must be within the run"),
@@ -101,8 +101,8 @@ WRONG = [
     ("map.land_use: {a: [1]}", "map.land_use.a is a list; it must be text"),
     ("extends: bas.yaml", "does not exist; did you mean 'base.yaml'?"),
     ("use: [5]", "use.0 is 5; it must be the name of an override"),
-    ("policy: {payments: {fee_share: 0.1, fee_share: 0.2}}", "policy.payments.fee_share is written twice (first on line 10)"),
-    ("policy.payments: 3\npolicy: {payments: {fee_share: 0.1}}", "policy.payments is written twice (first on line 10)"),
+    ("policy: {payments: {fee_share: 0.1, fee_share: 0.2}}", "policy.payments.fee_share is written twice (first on line 11)"),
+    ("policy.payments: 3\npolicy: {payments: {fee_share: 0.1}}", "policy.payments is written twice (first on line 11)"),
 ]
 
 
@@ -122,7 +122,7 @@ def test_each_problem_is_told_at_its_line(folder: Path, text: str, message: str)
     told = str(error.value).splitlines()
     assert any(message in line for line in told), told
     if key != "run.start" and "\n" not in text:
-        assert all(line.startswith((folder / "base.yaml").as_posix() + ":10: ") for line in told if message in line), told
+        assert all(line.startswith((folder / "base.yaml").as_posix() + ":11: ") for line in told if message in line), told
     assert "Traceback" not in str(error.value)
 
 
@@ -133,7 +133,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(folder: Path) ->
         load(child, sets=("run.replicates=x",))
     places = [line.split(": ")[0] for line in str(error.value).splitlines()]
     base, top = (folder / "base.yaml").as_posix(), child.as_posix()
-    assert places == ["--set", f"{top}:3", f"{top}:4", f"{top}:4", f"{base}:10", f"{base}:11"]
+    assert places == ["--set", f"{top}:3", f"{top}:4", f"{top}:4", f"{base}:11", f"{base}:12"]
 
 
 def test_missing_keys_are_named_with_their_meaning(folder: Path) -> None:

@@ -17,7 +17,7 @@ from alatau_sim.scenario.load import KEYS
 def test_schema_has_every_key_with_unit_range_and_meaning() -> None:
     schema = json_schema(COMPOSITION)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert set(schema["properties"]) == set(KEYS)
+    assert set(schema["properties"]) == {*KEYS, "sites"}
     assert schema["additionalProperties"] is False
     bonus = schema["properties"]["policy"]["properties"]["payments"]["properties"]["signup_bonus_kzt"]
     assert bonus == {
@@ -51,6 +51,8 @@ def test_shipped_keys_of_a_file_are_allowed_by_the_schema(folder: Path) -> None:
 
 def _template_city(folder: Path) -> None:
     (folder / "city").rename(folder / "alatau")
+    for name in ("sites", "programme", "projects", "lines", "reference"):
+        (folder / "alatau" / f"{name}.csv").write_text("source\n", encoding="utf-8")
 
 
 def test_the_template_loads_and_means_the_defaults(folder: Path) -> None:
@@ -88,7 +90,7 @@ def test_the_examples_of_the_template_are_right(folder: Path) -> None:
     path.write_text(text[:start] + tail, encoding="utf-8")
     scenario = load(path)
     assert len(scenario.rezone) == 2
-    assert len(scenario.events) == 2
+    assert len(scenario.events) == 3
     assert scenario.run.seed == 2
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from statistics import NormalDist
 from types import SimpleNamespace
 
 import numpy as np
 import shapely
 
+from alatau_sim.engine.domain import Domain
+from alatau_sim.engine.randomness import stream_key, uniform
 from alatau_sim.errors import InputError
-from alatau_sim.fields import ResultField
+from alatau_sim.fields import ResultField, Section, param, uniform_between
 from alatau_sim.results.kpis import Kpi, ResultTable
+from alatau_sim.scenario.specs import Names, Settings
 from alatau_sim.study.inputs import Inputs
 
 ZONES = ("north", "south")
@@ -121,6 +126,9 @@ class Heard:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def planned(self, runs: int) -> None:
+        self.runs = runs
+
     def started(self, run: str, days: int) -> None:
         self.days[run] = 0
 
@@ -129,3 +137,70 @@ class Heard:
 
     def ended(self, run: str, how: str) -> None:
         self.ends[run] = how
+
+
+class IshigamiWorld(Section):
+    """The three inputs of Ishigami's function, and one that has no effect."""
+
+    x1: float = param(0.0, within=(-4, 4), meaning="first", spread=uniform_between(-math.pi, math.pi))
+    x2: float = param(0.0, within=(-4, 4), meaning="second", spread=uniform_between(-math.pi, math.pi))
+    x3: float = param(0.0, within=(-4, 4), meaning="third", spread=uniform_between(-math.pi, math.pi))
+    idle: int = param(5, within=(0, 10), meaning="a whole number without effect")
+
+
+class NoLevers(Section):
+    """Nothing to choose."""
+
+
+@dataclass(frozen=True)
+class LeverScenario(FakeScenario):
+    """A fake scenario with parameters, as `apply_set` changes them."""
+
+    title: str = ""
+    policy: Names = field(default_factory=lambda: Names({"toy": NoLevers()}))
+    world: Names = field(default_factory=lambda: Names({"toy": IshigamiWorld()}))
+    rules: Names = field(default_factory=lambda: Names({}))
+    events: tuple = ()
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(self.policy, self.world, self.rules)
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(f"{self.days};{self.seed};{self.world}".encode()).hexdigest()
+
+    def resolved(self) -> dict:
+        return {**super().resolved(), "world": {"toy": dict(self.world.toy)}}
+
+
+@dataclass(frozen=True)
+class LeverInputs(FakeInputs):
+    """Loads fake scenarios with parameters."""
+
+    def domains(self) -> tuple[Domain, ...]:
+        return (Domain("toy", policy=NoLevers, world=IshigamiWorld),)
+
+    def load(self, path: str | Path) -> LeverScenario:
+        return LeverScenario(**vars(super().load(path)))
+
+
+class IshigamiModel(FakeModel):
+    """Its indicator is Ishigami's function of the scenario's world."""
+
+    def __init__(self, scenario: LeverScenario, **more: object) -> None:
+        super().__init__(scenario, **more)
+        toy = scenario.world.toy
+        value = math.sin(toy.x1) + 7 * math.sin(toy.x2) ** 2 + 0.1 * toy.x3**4 * math.sin(toy.x1)
+        self.kpis = (Kpi("height", "Height", "m", "neither", "Ishigami", "zones_year", lambda sim: value, theme="Time"),)
+
+
+class LuckyModel(FakeModel):
+    """Its indicator is luck that is normal with standard deviation 2 around 100, and 1 more in scenarios whose name begins with b."""
+
+    def __init__(self, scenario: FakeScenario, *, world: int, replicate: int, **more: object) -> None:
+        super().__init__(scenario, world=world, replicate=replicate, **more)
+        shared = uniform(stream_key(1, replicate, "luck", 0), 7, 0)
+        own = uniform(stream_key(1, replicate, scenario.name, 0), 7, 0)
+        value = 100 + 10 * NormalDist().inv_cdf(shared) + NormalDist(0, 2).inv_cdf(own) + scenario.name.startswith("b")
+        self.kpis = (Kpi("wealth", "Wealth", "KZT", "higher", "drawn", "zones_year", lambda sim: value, theme="Time"),)

@@ -1,11 +1,13 @@
-"""Electricity: weather, the load of homes by hour and end use, substations that may fail or be too small, bills."""
+"""Electricity: weather, the load of homes, firms and transit by hour, substations that may fail or be too small, bills."""
 
+from __future__ import annotations
 
+from alatau_sim.domains.energy.bills.settle import BILLS, watch_arrears
 from alatau_sim.domains.energy.indicators import KPIS, TABLES
 from alatau_sim.domains.energy.params import Policy, World
 from alatau_sim.domains.energy.process import start_substations
 from alatau_sim.domains.energy.rules import RULES
-from alatau_sim.domains.energy.settle import SETTLEMENTS, watch_arrears
+from alatau_sim.domains.energy.settle import SETTLEMENTS
 from alatau_sim.domains.energy.tables import CITY, COLUMNS, GRIDS, fill
 from alatau_sim.engine.domain import Domain
 
@@ -17,7 +19,7 @@ DOMAIN = Domain(
     grids=GRIDS,
     city=CITY,
     rules=RULES,
-    settlements=SETTLEMENTS,
+    settlements=(*SETTLEMENTS, *BILLS),
     fill=(fill,),
     start=(start_substations, watch_arrears),
     tables=TABLES,

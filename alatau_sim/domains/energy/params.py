@@ -18,6 +18,11 @@ class Policy(Section):
         BASE_TARIFF_KZT_PER_KWH, within=(0, 500), unit="KZT/kWh", evidence="sourced", source=TARIFF,
         meaning="price of the first block for households, VAT included, at prices of 2025; use answers by world.energy.price_elasticity",
     )
+    firm_tariff_kzt_per_kwh: float = param(
+        30.08, within=(0, 500), unit="KZT/kWh", evidence="sourced",
+        source="energy_water_tariffs.csv in the facts: Halyq Uni report on the Almaty price, from a 15 October (year not given)",
+        meaning="price for firms and public transport, without VAT (which firms get back)",
+    )
     block2_ratio: float = param(
         1.34, within=(1, 5), unit="1", evidence="sourced", source=RATIOS,
         meaning="price of the second block relative to the first",
@@ -114,6 +119,10 @@ class World(Section):
     appliance_growth: float = param(
         0.01, within=(-0.1, 0.2), unit="1/year", spread=normal_spread(0.01),
         meaning="growth of the use of appliances a home, counted from 1 January 2026 (assumed)",
+    )
+    outage_memory_days: float = param(
+        30.0, within=(1, 3650), unit="days", spread=triangular_between(10, 90),
+        meaning="time over which a zone's outages are remembered: its smoothed share of outages moves to a new level by 63 % (assumed)",
     )
     substation_failures_per_year: float = param(
         1.5, within=(0, 1000), unit="1/year", spread=lognormal_spread(0.5),

@@ -39,7 +39,10 @@ def operate(sim: Any, row: int) -> Iterator[simpy.Event]:
 
 
 def serve_hour(sim: Any, row: int, hour: int) -> None:
-    """Serve one hour: what is wanted, up to the capacity, for the seconds in which the substation works; zones share in proportion."""
+    """Serve one hour: what is wanted, up to the capacity, for the seconds in which the substation works.
+
+    Zones share what is there in proportion, and within a zone homes, firms and transit do.
+    """
     table, total = sim.tables["substations"], int(sim.grids["substation_wanted"][row, hour])
     up_s = run_hour(sim, row, int(sim.env.now))
     capacity = round(int(table["capacity_w"][row]) * (1.0 + sim.policy.energy.substation_reserve_share))
@@ -49,8 +52,12 @@ def serve_hour(sim: Any, row: int, hour: int) -> None:
     sim.grids["substation_up"][row, hour] = up_s
     if units * sim.weight < total:
         zones = np.flatnonzero(sim.tables["zones"]["substation"] == row)
-        wanted = sim.grids["load_wanted"][zones, hour]
-        sim.grids["load_unserved"][zones, hour] = wanted - split(units, wanted // sim.weight) * sim.weight
+        wanted = sim.grids["load_wanted"][zones, hour] // sim.weight
+        missing = wanted - split(units, wanted)
+        sim.grids["load_unserved"][zones, hour] = missing * sim.weight
+        for zone, units in zip(zones.tolist(), missing.tolist(), strict=True):
+            parts = split(units, sim.grids["wanted_by"][zone, :, hour] // sim.weight)
+            sim.grids["unserved_by"][zone, :, hour] = parts * sim.weight
         table["shed_hours"][row] += total > capacity
 
 

@@ -1,9 +1,9 @@
-"""Hourly use of electricity by one household, by end use, in Wh.
+"""Hourly use of electricity by one household, by end use, and by one firm, in Wh.
 
 Each tally is called for each hour of the day; who is at home comes as a mask of 24 bits, the weather as the hour's temperature and
 daylight. The draw `u` belongs to the household and the day, so all hours of a day see the same one. Profiles over the day are assumed:
 no survey of the use of time or of loads in Kazakhstan was at hand. Not modelled yet: circulation pumps of gas boilers, portable
-heaters, holidays away, firms and street lights.
+heaters, holidays away, street lights and pumps of the waterworks.
 
 Magnitude: with the defaults a resident uses roughly 60 to 110 kWh a month. Comparators: the supplier's first block of 90 kWh a resident
 and month, and 5,950 kWh a head and year for the whole economy of Kazakhstan (an upper bound, industry included).
@@ -111,4 +111,44 @@ def hot_water_load(
     return int(round(HOT_WATER[hour] * litres * size * warming_k * WATER_WH_PER_L_K * (0.6 + 0.8 * u)))
 
 
-RULES = (cooking_load, lighting_load, appliance_load, heating_load, cooling_load, hot_water_load)
+def open_share(hour: int, opens: int, closes: int, day_off: float, day_off_share: float) -> float:
+    """The activity of a workplace in an hour: 1 from `opens` to before `closes` (past midnight where it closes first), else 0.
+
+    On days off it is `day_off_share` (0 to 1) of that.
+    """
+    inside = opens <= hour < closes if opens <= closes else hour >= opens or hour < closes
+    return (day_off_share if day_off != 0.0 else 1.0) if inside else 0.0
+
+
+def workplace_w_m2(
+    active: float, power_w_m2: float, standby_share: float, temperature_c: float, heating_w_m2_k: float, heating_from_c: float,
+    cooling_w_m2_k: float, cooling_from_c: float,
+) -> float:  # fmt: skip
+    """Electric power of a m2 of workplace [W/m2]: standby and activity, heating at all hours, cooling as far as someone is there."""
+    heating = heating_w_m2_k * max(0.0, heating_from_c - temperature_c)
+    cooling = active * cooling_w_m2_k * max(0.0, temperature_c - cooling_from_c)
+    return power_w_m2 * (standby_share + (1.0 - standby_share) * active) + heating + cooling
+
+
+@tally(of="firms", into="load_firms", cell=("site",))
+def firm_load(
+    hour: int, floor_m2: int, process_w: int, sector_energy_w_m2: float, sector_standby_share: float, sector_opens: int, sector_closes: int,
+    sector_day_off_share: float, city_day_off: float, city_temperature_c: float,
+    *, heating_w_m2_k: float = param(
+        0.1, within=(0, 10), unit="W/m2/K", meaning="electric heating of the mean workplace a degree, few of which heat so (assumed)"
+    ),
+    heating_from_c: float = param(15.0, within=(0, 30), unit="C", meaning="outside temperature below which workplaces heat (assumed)"),
+    cooling_w_m2_k: float = param(
+        0.6, within=(0, 10), unit="W/m2/K", meaning="electricity for cooling the mean workplace a degree, under half are cooled (assumed)"
+    ),
+    cooling_from_c: float = param(22.0, within=(10, 40), unit="C", meaning="outside temperature above which workplaces cool (assumed)"),
+) -> int:  # fmt: skip
+    """A firm's use [Wh]: its floor space by the sector's power and opening hours and by the weather, and its processes at all hours."""
+    active = open_share(hour, sector_opens, sector_closes, city_day_off, sector_day_off_share)
+    w_m2 = workplace_w_m2(
+        active, sector_energy_w_m2, sector_standby_share, city_temperature_c, heating_w_m2_k, heating_from_c, cooling_w_m2_k, cooling_from_c
+    )
+    return int(round(floor_m2 * w_m2)) + process_w
+
+
+RULES = (cooking_load, lighting_load, appliance_load, heating_load, cooling_load, hot_water_load, firm_load)

@@ -1,7 +1,7 @@
 """Weather, the equipment of homes, and the closing of the electrical day: who went without, and how much was served.
 
-Homes have no meters of their own in the model yet: the energy of a zone, known by hour and end use, is shared among its homes by what
-equipment they have (`use_keys`), in whole Wh that add up exactly.
+Homes have no meters of their own in the model yet: the energy of a zone's homes, known by hour and end use, is shared among them by what
+equipment they have (`use_keys`), in whole Wh that add up exactly. What a zone lacks is shared among homes, firms and transit in proportion.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alatau_sim.city.weather import anomaly, daily_cycle, day_means, day_values, daylight
-from alatau_sim.domains.energy.params import BASE_TARIFF_KZT_PER_KWH, Policy
-from alatau_sim.domains.energy.tables import USES
+from alatau_sim.domains.energy.params import BASE_TARIFF_KZT_PER_KWH
+from alatau_sim.domains.energy.rules import open_share, workplace_w_m2
+from alatau_sim.domains.energy.tables import HOMES, LOADS, USERS, USES
+from alatau_sim.engine.clock import DAY_S, HOUR_S
 from alatau_sim.engine.randomness import order_within, stream_key, uniform_array, words_of
 from alatau_sim.engine.rule import settlement
 from alatau_sim.errors import RunError
@@ -32,7 +34,10 @@ HEATING_BASE_C = 18.0
     writes=("city:temperature_c", "city:temperature_mean_c", "city:daylight", "city:heating_degree_hours", "city:appliance_factor"),
 )
 def make_weather(sim: Any) -> None:
-    """The day's temperature and daylight by hour, and how much appliances are used compared with 2026 and its tariff."""
+    """The day's temperature and daylight by hour, and how much appliances are used compared with 2026 and its tariff.
+
+    A dated spell of weather has its temperature in every hour that begins within it.
+    """
     state, world, date = sim.state["energy"], sim.world.energy, sim.clock.date
     climate, leap, row = state["climate"], calendar.isleap(date.year), date.timetuple().tm_yday - 1
     normal = day_means(tuple(climate.mean_c.tolist()), leap)[row]
@@ -40,6 +45,10 @@ def make_weather(sim: Any) -> None:
     span = day_values(tuple(climate.range_c.tolist()), leap)[row]
     mean = normal + world.temperature_shift_c + sd * anomaly(sim, sim.clock.day, world.temperature_persistence)
     temperature = mean + span * daily_cycle()
+    spells = _in_spells(sim)
+    if not np.isnan(spells).all():
+        temperature = np.where(np.isnan(spells), temperature, spells)
+        mean = float(temperature.mean())
     sim.city["temperature_c"] = temperature
     sim.city["temperature_mean_c"] = mean
     sim.city["heating_degree_hours"] = float(np.maximum(0.0, HEATING_BASE_C - temperature).sum())
@@ -47,6 +56,15 @@ def make_weather(sim: Any) -> None:
     years = date.year + row / (366 if leap else 365) - 2026.0
     dearer = max(sim.policy.energy.tariff_kzt_per_kwh, 1.0) / BASE_TARIFF_KZT_PER_KWH
     sim.city["appliance_factor"] = (1.0 + world.appliance_growth) ** years * dearer**world.price_elasticity
+
+
+def _in_spells(sim: Any) -> Floats:
+    """The temperature of the day's hours that begin within a dated spell (the last one counts), and NaN in the others."""
+    begins = sim.clock.day * DAY_S + np.arange(24) * HOUR_S
+    temperature = np.full(24, np.nan)
+    for start_s, end_s, spell_c in sim.state["energy"]["spells"]:
+        temperature[(start_s <= begins) & (begins < end_s)] = spell_c
+    return temperature
 
 
 # --- the equipment of homes -------------------------------------------------------------------------------------------------
@@ -84,27 +102,37 @@ def furnish_homes(sim: Any) -> None:
 
 
 @settlement(
-    phase="tally", reads=(*(f"grid:load_{use}" for use in USES), "zones.substation"), writes=("grid:load_wanted", "grid:substation_wanted")
+    phase="tally", reads=(*(f"grid:load_{use}" for use in LOADS), "zones.substation"),
+    writes=("grid:load_wanted", "grid:wanted_by", "grid:substation_wanted", "grid:load_firms", "grid:load_transit"),
 )
 def sum_load(sim: Any) -> None:
-    """Add up what each zone and each substation is asked for in each hour, when the homes' uses are known."""
-    wanted = sim.grids["load_wanted"]
-    for use in USES:
-        wanted += sim.grids[f"load_{use}"]
-    substation = sim.tables["zones"]["substation"]
-    connected = np.flatnonzero(substation >= 0)
-    np.add.at(sim.grids["substation_wanted"], substation[connected], wanted[connected])
+    """Add up what each zone and each substation is asked for in each hour, when all uses are known.
+
+    Zones without a substation (outside the city) ask for nothing here. In a sample, transit, which is whole, is rounded to multiples of
+    the sample's weight, as all other use is.
+    """
+    grids, substation = sim.grids, sim.tables["zones"]["substation"]
+    connected = substation >= 0
+    grids["load_transit"][:] = (grids["load_transit"] + sim.weight // 2) // sim.weight * sim.weight * connected[:, None]
+    grids["load_firms"][:] *= connected[:, None]
+    homes = np.add.reduce([grids[f"load_{use}"] for use in USES])
+    grids["wanted_by"][:] = np.stack([homes, grids["load_firms"], grids["load_transit"]], axis=1)
+    grids["load_wanted"][:] = grids["wanted_by"].sum(axis=1)
+    np.add.at(grids["substation_wanted"], substation[connected], grids["load_wanted"][connected])
 
 
 # --- closing the day --------------------------------------------------------------------------------------------------------
 
 
-@settlement(phase="refresh", every="1 month", writes=("households.unserved_month_wh", "households.outage_hours_month"))
+@settlement(
+    phase="refresh", every="1 month", writes=("households.unserved_month_wh", "households.outage_hours_month", "firms.metered_days")
+)
 def begin_energy_month(sim: Any) -> None:
     """Set the month's sums to zero; in January the year's as well."""
     homes = sim.tables["households"]
     homes["unserved_month_wh"][:] = 0
     homes["outage_hours_month"][:] = 0
+    sim.tables["firms"]["metered_days"][:] = 0
     sums = totals(sim)
     for name, value in sums.items():
         if name.startswith("month_") or (name.startswith("year_") and sim.clock.first_of_year):
@@ -112,17 +140,28 @@ def begin_energy_month(sim: Any) -> None:
 
 
 def totals(sim: Any) -> dict[str, Any]:
-    """The domain's sums: month_wanted (uses × zones), month_unserved (zones), peaks, degree hours, and the year's, in Wh."""
+    """The domain's sums in Wh: month_wanted (loads × zones), month_unserved (users × zones), peaks, degree hours, and the year's.
+
+    month_wh_m2 is what a m2 of workplace of each sector has used.
+    """
     state = sim.state["energy"]
     if "totals" not in state:
         zones = sim.tables["zones"].n
         state["totals"] = {
-            "month_wanted": np.zeros((len(USES), zones), np.int64), "month_unserved": np.zeros(zones, np.int64),
+            "month_wanted": np.zeros((len(LOADS), zones), np.int64), "month_unserved": np.zeros((len(USERS), zones), np.int64),
             "month_peak_wh": 0, "month_degree_hours": 0.0, "month_temperature": 0.0, "month_days": 0,
-            "year_wanted": np.zeros(zones, np.int64), "year_unserved": np.zeros(zones, np.int64), "unbilled_wh": 0,
+            "month_wh_m2": np.zeros(sim.tables["sectors"].n), "year_wanted": np.zeros(zones, np.int64),
+            "year_unserved": np.zeros(zones, np.int64), "unbilled_wh": 0,
         }  # fmt: skip
     sums: dict[str, Any] = state["totals"]
     return sums
+
+
+def served_in_month(sim: Any, user: int) -> Ints:
+    """What each zone's homes, firms or transit were served this month so far, in Wh."""
+    sums = totals(sim)
+    wanted = sums["month_wanted"][: len(USES)].sum(axis=0) if user == HOMES else sums["month_wanted"][len(USES) + user - 1]
+    return np.asarray(wanted - sums["month_unserved"][user])
 
 
 def use_keys(sim: Any, rows: NDArray[Any]) -> Floats:
@@ -142,15 +181,22 @@ def use_keys(sim: Any, rows: NDArray[Any]) -> Floats:
     ])  # fmt: skip
 
 
-def home_weights(keys: Floats, load: NDArray[Any], group: Ints) -> Floats:
-    """The expected Wh of each home, from its keys (uses, homes), the loads of the zones by use (uses, zones) and the homes' zones.
+def home_shares(keys: Floats, group: Ints, zones: int) -> Floats:
+    """The share that each home has in its zone's load for each use, from its keys (uses, homes); a use that no home has is nobody's.
 
-    `group` is the place of a home's zone in `load`. Uses that no home of the zone has add nothing.
+    `group` is the place of a home's zone among the `zones`.
     """
-    zones = load.shape[1]
     of_zone = np.array([np.bincount(group, weights=key, minlength=zones) for key in keys])
-    each = np.where(of_zone > 0, load / np.where(of_zone > 0, of_zone, 1.0), 0.0)
-    return np.asarray((each[:, group] * keys).sum(axis=0))
+    return np.asarray(keys / np.where(of_zone > 0, of_zone, 1.0)[:, group])
+
+
+def home_weights(shares: Floats, load: NDArray[Any], group: Ints) -> Floats:
+    """The expected Wh of each home, from its shares (uses, homes) and the loads of the zones by use (uses, zones)."""
+    expected = np.zeros(len(group))
+    for share, of_zone in zip(shares, load, strict=True):
+        if of_zone.any():
+            expected += share * of_zone[group]
+    return expected
 
 
 def whole(weights: Floats) -> Ints:
@@ -158,35 +204,37 @@ def whole(weights: Floats) -> Ints:
     return np.rint(weights * 1000.0).astype(np.int64) + 1
 
 
-def homes_of(sim: Any, zones: NDArray[Any]) -> tuple[Ints, Ints]:
-    """(rows of the households of some zones, by zone and id; the place of each one's zone among `zones`, ascending)."""
-    homes = sim.tables["households"]
-    asked = np.zeros(sim.tables["zones"].n + 1, bool)  # the last place is for homes that are nowhere (−1)
+def rows_in(sim: Any, table_name: str, column: str, zones: NDArray[Any]) -> tuple[Ints, Ints]:
+    """(rows of a table whose `column` names one of some zones, by zone and id; the place of each one's zone among `zones`, ascending)."""
+    table = sim.tables[table_name]
+    asked = np.zeros(sim.tables["zones"].n + 1, bool)  # the last place is for what is nowhere (−1)
     asked[zones] = True
-    rows = np.flatnonzero(asked[homes["home"]])
-    rows = rows[np.lexsort((homes.id[rows], homes["home"][rows]))]
-    return rows, np.searchsorted(zones, homes["home"][rows])
+    rows = np.flatnonzero(asked[table[column]])
+    rows = rows[np.lexsort((table.id[rows], table[column][rows]))]
+    return rows, np.searchsorted(zones, table[column][rows])
 
 
 @settlement(
-    phase="settle", reads=("grid:load_unserved", "households.home"),
+    phase="settle", reads=("grid:unserved_by", "households.home"),
     writes=("households.outage_hours", "households.outage_hours_month", "households.unserved_month_wh"),
 )  # fmt: skip
 def share_unserved(sim: Any) -> None:
-    """Bring what was not served to the homes: in each hour homes of the zone lose their supply in keyed order until it is covered."""
-    homes, unserved = sim.tables["households"], sim.grids["load_unserved"]
+    """Bring what homes were not served to them: in each hour homes of the zone lose their supply in keyed order until it is covered."""
+    homes, unserved = sim.tables["households"], sim.grids["unserved_by"][:, HOMES]
     homes["outage_hours"][:] = 0
     short = np.flatnonzero(unserved.any(axis=1))
     if not len(short):
         return
-    rows, group = homes_of(sim, short)
-    keys = use_keys(sim, rows)
+    rows, group = rows_in(sim, "households", "home", short)
+    shares = home_shares(use_keys(sim, rows), group, len(short))
     hours = np.zeros(len(rows))
     for hour in np.flatnonzero(unserved[short].any(axis=0)).tolist():
         load = np.array([sim.grids[f"load_{use}"][short, hour] for use in USES], np.int64)
         missing = unserved[short, hour] // sim.weight
-        wants = split_groups(load.sum(axis=0) // sim.weight, whole(home_weights(keys, load, group)), group)
-        lost = lose(missing, wants, group, sim.uniform("shortage", homes.id[rows], k=hour))
+        all_wanted = load.sum(axis=0) // sim.weight
+        wants = split_groups(all_wanted, whole(home_weights(shares, load, group)), group)
+        dark = (missing == all_wanted).all()  # then nobody need be chosen
+        lost = wants if dark else lose(missing, wants, group, sim.uniform("shortage", homes.id[rows], k=hour))
         felt = np.bincount(group, weights=lost, minlength=len(short)).astype(np.int64)
         if (felt * sim.weight != unserved[short, hour]).any():
             at = int(np.flatnonzero(felt * sim.weight != unserved[short, hour])[0])
@@ -237,129 +285,69 @@ def lose(missing: Ints, wants: Ints, group: Ints, rank: Floats) -> Ints:
 
 
 @settlement(
-    phase="settle", reads=tuple(f"grid:load_{use}" for use in (*USES, "wanted", "unserved")),
-    writes=("account:grid", "account:homes"),
+    phase="settle", reads=("grid:wanted_by", "grid:unserved_by", "sectors.energy_w_m2", *(f"grid:load_{use}" for use in LOADS)),
+    writes=("firms.metered_days", "account:grid", *(f"account:{user}" for user in USERS)),
 )  # fmt: skip
 def book_energy(sim: Any) -> None:
-    """Book the day's served energy from the grid to homes, and add the day to the sums of the month and the year."""
-    sums, unserved = totals(sim), sim.grids["load_unserved"]
-    by_hour, missing = sim.grids["load_wanted"].sum(axis=0), unserved.sum(axis=1)
-    sim.ledger.book("Wh", "grid", "homes", int(by_hour.sum() - missing.sum()))
-    for row, use in enumerate(USES):
+    """Book the day's served energy from the grid to its users, and add the day to the sums of the month and the year."""
+    sim.tables["firms"]["metered_days"][:] += 1
+    sums, wanted = totals(sim), sim.grids["wanted_by"]
+    missing = sim.grids["unserved_by"].sum(axis=2).T
+    served = wanted.sum(axis=(0, 2)) - missing.sum(axis=1)
+    for user, name in enumerate(USERS):
+        sim.ledger.book("Wh", "grid", name, int(served[user]))
+    for row, use in enumerate(LOADS):
         sums["month_wanted"][row] += sim.grids[f"load_{use}"].sum(axis=1)
     sums["month_unserved"] += missing
-    sums["year_wanted"] += sim.grids["load_wanted"].sum(axis=1)
-    sums["year_unserved"] += missing
-    sums["month_peak_wh"] = max(sums["month_peak_wh"], int(by_hour.max()))
+    sums["month_wh_m2"] += workplace_day_wh_m2(sim)
+    sums["year_wanted"] += wanted.sum(axis=(1, 2))
+    sums["year_unserved"] += missing.sum(axis=0)
+    sums["month_peak_wh"] = max(sums["month_peak_wh"], int(wanted.sum(axis=(0, 1)).max()))
     sums["month_degree_hours"] += sim.city["heating_degree_hours"]
     sums["month_temperature"] += sim.city["temperature_mean_c"]
     sums["month_days"] += 1
 
 
-@settlement(phase="check", reads=("grid:load_wanted", "grid:load_unserved", "grid:substation_wanted", "grid:substation_served"))
-def check_energy(sim: Any) -> None:
-    """Stop the run where a Wh is lost: unserved beyond wanted, or substations that do not agree with their zones."""
-    wanted, unserved = sim.grids["load_wanted"], sim.grids["load_unserved"]
-    wrong = np.argwhere((unserved < 0) | (unserved > wanted))
-    if len(wrong):
-        zone, hour = wrong[0].tolist()
-        raise RunError(f"energy: zone row {zone}, hour {hour}: {unserved[zone, hour]} Wh unserved of {wanted[zone, hour]} Wh wanted")
-    missing = int(sim.grids["substation_wanted"].sum() - sim.grids["substation_served"].sum())
-    if missing != int(unserved.sum()):
-        raise RunError(f"energy: substations miss {missing} Wh, zones {int(unserved.sum())} Wh")
+def workplace_day_wh_m2(sim: Any) -> Floats:
+    """What a m2 of workplace of each sector uses today [Wh], by the formulas of `rules.firm_load`."""
+    sectors, params, hours = sim.tables["sectors"], sim.rule_params["firm_load"], list(enumerate(sim.city["temperature_c"].tolist()))
+    names = ("energy_w_m2", "standby_share", "opens", "closes", "day_off_share")
+    day = []
+    for power, standby, opens, closes, day_off_share in zip(*(sectors[name].tolist() for name in names), strict=True):
+        active = [open_share(hour, opens, closes, sim.city["day_off"], day_off_share) for hour in range(24)]
+        day.append(sum(workplace_w_m2(active[hour], power, standby, warmth, **params) for hour, warmth in hours))
+    return np.array(day)
 
 
-# --- bills ------------------------------------------------------------------------------------------------------------------
-
-OWED = "tenge owed"
-"""What is billed and not yet paid, as a commodity of the ledger."""
+@settlement(phase="settle", reads=("grid:load_wanted", "grid:load_unserved"), writes=("zones.outage_share",))
+def remember_outages(sim: Any) -> None:
+    """Let each zone's smoothed share of electricity not served follow the day's (exponential smoothing)."""
+    wanted, unserved = sim.grids["load_wanted"].sum(axis=1), sim.grids["load_unserved"].sum(axis=1)
+    smoothed = sim.tables["zones"]["outage_share"]
+    smoothed += (unserved / np.maximum(wanted, 1) - smoothed) / sim.world.energy.outage_memory_days
 
 
 @settlement(
-    phase="account", every="1 month",
-    reads=(
-        "households.home", "households.size", "households.stove_electric", "households.unserved_month_wh", "households.balance_kzt",
-        "households.arrears_kzt",
-    ),
-    writes=(
-        "households.energy_month_wh", "households.energy_bill_kzt", "households.arrears_kzt", "+households.balance_kzt",
-        "account:households", "account:homes", "account:utility",
-    ),
-)  # fmt: skip
-def bill_homes(sim: Any) -> None:
-    """Share each zone's energy of the month among its homes in whole Wh, and bill it by blocks in whole tenge.
-
-    Of a month that the run has in part, the blocks are of that part. A home pays the bill and what it owes from before as far as its
-    money goes; the rest is arrears, without interest or cutting off.
-    """
-    homes, sums = sim.tables["households"], totals(sim)
-    energy = np.zeros(homes.n, np.int64)
-    served = sums["month_wanted"].sum(axis=0) - sums["month_unserved"]
-    zones = np.flatnonzero(served)
-    rows, group = homes_of(sim, zones)
-    if len(rows):
-        keys = use_keys(sim, rows)
-        expected = home_weights(keys, sums["month_wanted"][:, zones], group) / sim.weight
-        weights = whole(np.maximum(0.0, expected - homes["unserved_month_wh"][rows]))
-        energy[rows] = split_groups(served[zones] // sim.weight, weights, group)
-    lived_in = np.bincount(group, minlength=len(zones)) > 0
-    sums["unbilled_wh"] += int(served[zones[~lived_in]].sum())  # everyone has left since
-    bill = block_bill_kzt(energy, homes["size"], homes["stove_electric"], sim.policy.energy, month_share(sim))
-    homes["energy_month_wh"][:] = energy
-    homes["energy_bill_kzt"][:] = bill
-    due = homes["arrears_kzt"] + bill
-    paid = np.minimum(due, np.maximum(homes["balance_kzt"], 0))
-    homes["arrears_kzt"][:] = due - paid
-    homes["balance_kzt"][:] -= paid
-    sim.ledger.book(OWED, "utility", "homes", int(bill.sum()))
-    sim.ledger.book(OWED, "homes", "utility", int(paid.sum()))
-    sim.ledger.book("tenge", "households", "utility", int(paid.sum()))
-
-
-@settlement(phase="settle", writes=("account:homes", "account:written_off"))
-def write_off_arrears(sim: Any) -> None:
-    """Write off what those homes owed as the day before closed that are gone now.
-
-    By their ids and not by the difference to the books, so that a column that has gone wrong does not agree with them again.
-    """
-    ids, arrears = sim.state["energy"]["debtors"]
-    gone = sim.tables["households"].rows_of(ids) < 0
-    sim.ledger.book(OWED, "homes", "written_off", int(arrears[gone].sum()))
-
-
-@settlement(phase="record", reads=("households.arrears_kzt",), writes=())
-def remember_debtors(sim: Any) -> None:
-    """Keep the ids of the homes that owe something as the day closes, and how much."""
-    homes = sim.tables["households"]
-    owing = np.flatnonzero(homes["arrears_kzt"])
-    sim.state["energy"]["debtors"] = (homes.id[owing].copy(), homes["arrears_kzt"][owing].copy())
-
-
-def watch_arrears(sim: Any) -> None:
-    """Let the ledger compare what homes owe with their arrears every day."""
-    sim.ledger.watch(OWED, "homes", "households", "arrears_kzt")
-    remember_debtors.fn(sim)
-
-
-def month_share(sim: Any) -> float:
-    """How much of the month the run has had so far, today included: 1 at the end of a whole month."""
-    date = sim.clock.date
-    return float(totals(sim)["month_days"] / calendar.monthrange(date.year, date.month)[1])
-
-
-def block_bill_kzt(energy_wh: Ints, size: NDArray[Any], stove_electric: NDArray[Any], policy: Policy, months: float = 1.0) -> Ints:
-    """The bill of each home in whole tenge: three blocks whose ends grow with the people in the home and the time billed [months]."""
-    kwh = energy_wh / 1000.0
-    first = np.where(stove_electric, policy.block1_stove_kwh, policy.block1_kwh) * size * months
-    second = first * policy.block2_width_ratio
-    blocks = (
-        np.minimum(kwh, first) + policy.block2_ratio * np.clip(kwh - first, 0.0, second - first)
-        + policy.block3_ratio * np.maximum(0.0, kwh - second)
-    )  # fmt: skip
-    return np.rint(policy.tariff_kzt_per_kwh * blocks).astype(np.int64)
+    phase="check", reads=("grid:wanted_by", "grid:unserved_by", "grid:load_unserved", "grid:substation_wanted", "grid:substation_served")
+)
+def check_energy(sim: Any) -> None:
+    """Stop the run where a Wh is lost: unserved beyond wanted, or users or substations that do not agree with their zones."""
+    wanted, unserved, zones = sim.grids["wanted_by"], sim.grids["unserved_by"], sim.grids["load_unserved"]
+    wrong = np.argwhere((unserved < 0) | (unserved > wanted))
+    if len(wrong):
+        zone, user, hour = wrong[0].tolist()
+        told = f"{unserved[zone, user, hour]} Wh unserved of {wanted[zone, user, hour]} Wh wanted"
+        raise RunError(f"energy: {USERS[user]} of zone row {zone}, hour {hour}: {told}")
+    wrong = np.argwhere(unserved.sum(axis=1) != zones)
+    if len(wrong):
+        zone, hour = wrong[0].tolist()
+        told = f"{zones[zone, hour]} Wh were not served, its users miss {unserved[zone, :, hour].sum()} Wh"
+        raise RunError(f"energy: zone row {zone}, hour {hour}: {told}")
+    missing = int(sim.grids["substation_wanted"].sum() - sim.grids["substation_served"].sum())
+    if missing != int(zones.sum()):
+        raise RunError(f"energy: substations miss {missing} Wh, zones {int(zones.sum())} Wh")
 
 
 SETTLEMENTS = (
-    make_weather, furnish_homes, begin_energy_month, sum_load, share_unserved, book_energy, check_energy, write_off_arrears, bill_homes,
-    remember_debtors,
+    make_weather, furnish_homes, begin_energy_month, sum_load, share_unserved, book_energy, remember_outages, check_energy,
 )  # fmt: skip

@@ -19,6 +19,13 @@ from alatau_sim.fields import Column
 USES = ("cooking", "lighting", "appliances", "heating", "cooling", "hot_water")
 """End uses of electricity in homes; the grid of each is `load_<use>`."""
 
+LOADS = (*USES, "firms", "transit")
+"""All uses of electricity: those of homes, firms, and vehicles that charge; the grid of each is `load_<use>`."""
+
+USERS = ("homes", "firms", "transit")
+HOMES, FIRMS, TRANSIT = range(3)
+"""Who uses electricity: what a zone lacks is shared among them in proportion."""
+
 HOUSEHOLD_COLUMNS = (
     Column("furnished", "bool", meaning="whether the home's equipment has been drawn"),
     Column("stove_electric", "bool", meaning="cooks with electricity"),
@@ -43,16 +50,32 @@ SUBSTATION_COLUMNS = (
     Column("trips", "int32", "1", "failures so far"),
     Column("shed_hours", "int32", "h", "hours so far in which more was wanted than the capacity"),
 )
-ZONE_COLUMNS = (Column("substation", "int32", index="substations", missing=-1, meaning="the nearest substation, which serves the zone"),)
-COLUMNS = {"households": HOUSEHOLD_COLUMNS, "substations": SUBSTATION_COLUMNS, "zones": ZONE_COLUMNS}
+ZONE_COLUMNS = (
+    Column("substation", "int32", index="substations", missing=-1, meaning="the nearest substation, which serves the zone"),
+    Column(
+        "outage_share", "float64", "share", "electricity wanted and not served, over wanted: exponentially smoothed over days",
+        within=(0, 1),
+    ),
+)
+FIRM_COLUMNS = (
+    Column("metered_days", "int8", "days", "days of this month so far on which the firm was there", within=(0, 31)),
+    Column("energy_month_wh", "int64", "Wh", "electricity used in the last month that was billed"),
+    Column("energy_bill_kzt", "int64", "KZT", "last month's bill for electricity"),
+)
+COLUMNS = {"households": HOUSEHOLD_COLUMNS, "substations": SUBSTATION_COLUMNS, "zones": ZONE_COLUMNS, "firms": FIRM_COLUMNS}
 
+_BY = ("zones", "user", "hour")
 GRIDS = (
     *(
         Grid(f"load_{use}", ("zones", "hour"), "Wh", f"electricity wanted by homes for {use.replace('_', ' ')}", profile=True)
         for use in USES
     ),
-    Grid("load_wanted", ("zones", "hour"), "Wh", "electricity wanted by homes, all uses", profile=True),
-    Grid("load_unserved", ("zones", "hour"), "Wh", "electricity wanted by homes and not served", profile=True),
+    Grid("load_firms", ("zones", "hour"), "Wh", "electricity wanted by firms", profile=True),
+    Grid("load_transit", ("zones", "hour"), "Wh", "electricity wanted by vehicles of public transport that charge", profile=True),
+    Grid("load_wanted", ("zones", "hour"), "Wh", "electricity wanted, all uses", profile=True),
+    Grid("load_unserved", ("zones", "hour"), "Wh", "electricity wanted and not served", profile=True),
+    Grid("wanted_by", _BY, "Wh", "electricity wanted, by user", labels=(("user", USERS),)),
+    Grid("unserved_by", _BY, "Wh", "electricity wanted and not served, by user", labels=(("user", USERS),)),
     Grid("substation_wanted", ("substations", "hour"), "Wh", "electricity wanted from a substation"),
     Grid("substation_served", ("substations", "hour"), "Wh", "electricity served by a substation"),
     Grid("substation_up", ("substations", "hour"), "s", "time in which a substation worked"),
@@ -125,13 +148,15 @@ def read_substations(path: str | Path) -> tuple[SubstationRow, ...]:
 def fill(sim: Any, city: Any) -> None:
     """Put the substations into their table, connect each zone of the city with the nearest one, and read the climate.
 
-    The files are those of the scenario's `city` section; `city.zones` has centroids in `metric_crs`. Zones outside the city have no
+    Dated spells of weather, (start, end, temperature) in seconds of the clock and C, are kept in the domain's state; at first there are
+    none. The files are those of the scenario's `city` section; `city.zones` has centroids in `metric_crs`. Zones outside the city have no
     substation.
     """
     from pyproj import Transformer  # here and not above: reading declarations must stay quick
 
     state, files = sim.state["energy"], city.scenario.city
     state["climate"] = read_climate(files.climate)
+    state.setdefault("spells", [])
     rows = read_substations(files.substations)
     sim.names["substations"] = tuple(row.name for row in rows)
     ids = np.array([sim.key_word(row.name) for row in rows], np.int64)
@@ -164,6 +189,10 @@ def _rows(path: str | Path, needed: Iterable[str]) -> list[tuple[int, dict[str, 
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as UTF-8 CSV ({error})") from None
     raise_problems(Problem(f"the column {name!r} is missing", path, 1) for name in missing)
+    raise_problems(
+        Problem("it has more values than the header has columns; put text with a comma into quotes", path, line)
+        for line, row in rows if None in row
+    )
     return rows
 
 

@@ -8,7 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from alatau_sim.domains.payments.tables import AWARE, CARD, CASH, CRYPTO, DIGITAL_TENGE, DROPPED, INSTRUMENTS, RAILS, TRYING, UNAWARE, USER
+from alatau_sim.domains.payments.tables import (
+    AWARE,
+    CARD,
+    CASH,
+    CRYPTO,
+    DIGITAL_TENGE,
+    DROPPED,
+    INSTRUMENTS,
+    RAILS,
+    TRYING,
+    UNAWARE,
+    USER,
+    selling,
+)
 from alatau_sim.engine.rule import settlement
 from alatau_sim.fields import ResultField
 from alatau_sim.results.kpis import Kpi, ResultTable
@@ -17,11 +30,12 @@ KINDS_OF_DAY = ("workday", "day off")
 _INSTRUMENT = ResultField("instrument", "category", "", "instrument of payment", INSTRUMENTS)
 _ZONE = ResultField("zone", "category", "", "zone")
 _COUNTS = (
-    ResultField("wanted", "int64", "payments", "payments that residents set out to make with the instrument"),
+    ResultField("wanted", "int64", "payments", "payments that residents set out to make with the instrument in the zone's shops"),
     ResultField("made", "int64", "payments", "payments made with the instrument, those that fell back to it within"),
     ResultField("fallback", "int64", "payments", "payments meant for the instrument that failed and were made with another"),
     ResultField("lost", "int64", "payments", "payments meant for the instrument that failed and were given up"),
     ResultField("value_kzt", "int64", "KZT", "amount paid with the instrument"),
+    ResultField("lost_kzt", "int64", "KZT", "amount of the payments meant for the instrument that were given up"),
 )
 
 
@@ -37,12 +51,12 @@ def _month_sum(sim: Any, grid: str) -> np.ndarray[Any, Any]:
 
 
 def build_month(sim: Any) -> Mapping[str, Any]:
-    """Payments of the month by zone and instrument."""
+    """Payments of the month by shop zone and instrument."""
     zones = _inside(sim)
     n = len(INSTRUMENTS)
     columns: dict[str, Any] = {"zone": np.repeat(zones, n)}
     columns["instrument"] = np.tile(np.arange(n), len(zones))
-    for name in ("wanted", "made", "fallback", "lost", "value_kzt"):
+    for name in ("wanted", "made", "fallback", "lost", "value_kzt", "lost_kzt"):
         columns[name] = _month_sum(sim, f"payments_{name}")[zones].ravel()
     return columns
 
@@ -80,8 +94,25 @@ def build_wallets(sim: Any) -> Mapping[str, Any]:
     return {"zone": zones, **{name: counts[:, code] for name, code in names.items()}}
 
 
+def _count_shops(sim: Any, accepting: bool = False) -> np.ndarray[Any, Any]:
+    """Shops of each zone, or those of them that take crypto."""
+    firms = sim.tables["firms"]
+    shops = selling(sim) & firms["accepts_crypto"] if accepting else selling(sim)
+    return np.bincount(firms["site"][shops], weights=firms["stands_for"][shops], minlength=sim.tables["zones"].n).astype(np.int64)
+
+
+def build_acceptance(sim: Any) -> Mapping[str, Any]:
+    """Shops of each zone that take crypto as the month ends, and what its shops took in the month."""
+    zones, value = _inside(sim), _month_sum(sim, "payments_value_kzt")
+    share = sim.tables["zones"]["crypto_acceptance_share"]
+    return {
+        "zone": zones, "shops": _count_shops(sim)[zones], "accepting": _count_shops(sim, True)[zones], "acceptance_share": share[zones],
+        "taken_kzt": value.sum(axis=1)[zones], "taken_crypto_kzt": value[zones, CRYPTO],
+    }  # fmt: skip
+
+
 def build_zones(sim: Any) -> Mapping[str, Any]:
-    """Wallets and payments of each zone for the year."""
+    """Wallets of each zone's adults, and payments in its shops, for the year."""
     zones, year = _inside(sim), sim.state["payments"]["year"]
     residents, n = sim.tables["residents"], sim.tables["zones"].n
     home = residents["home"]
@@ -100,14 +131,14 @@ TABLES = (
         (
             _ZONE, ResultField("wallet_users", "int64", "people", "adults who use a crypto wallet as the year ends"),
             ResultField("wallet_user_share", "float64", "share", "the same among the zone's adults"),
-            ResultField("payments_made", "int64", "payments", "payments made by the zone's residents in the year"),
+            ResultField("payments_made", "int64", "payments", "payments made in the zone's shops in the year"),
             ResultField("payments_crypto", "int64", "payments", "the same, in crypto"),
             ResultField("payments_lost", "int64", "payments", "payments that failed and were given up"),
             ResultField("spent_kzt", "int64", "KZT", "amount paid"),
         ),
         build_zones, "wallets and payments of each zone by year", "payments",
     ),
-    ResultTable("payments_month", "month", (_ZONE, _INSTRUMENT, *_COUNTS), build_month, "payments by zone and instrument", "payments"),
+    ResultTable("payments_month", "month", (_ZONE, _INSTRUMENT, *_COUNTS), build_month, "payments by shop zone and instrument", "payments"),
     ResultTable(
         "payments_profile_month", "month",
         (
@@ -138,6 +169,17 @@ TABLES = (
             ("users", "use it"), ("dropped", "had one and stopped"),
         ))),
         build_wallets, "crypto wallets by zone as the month ends", "payments",
+    ),
+    ResultTable(
+        "acceptance_month", "month",
+        (
+            _ZONE, ResultField("shops", "int64", "firms", "firms that sell to people as the month ends"),
+            ResultField("accepting", "int64", "firms", "those of them that take crypto"),
+            ResultField("acceptance_share", "float64", "share", "shops that take crypto, weighted by the people who work in them"),
+            ResultField("taken_kzt", "int64", "KZT", "amount paid in the zone's shops in the month"),
+            ResultField("taken_crypto_kzt", "int64", "KZT", "the part of it that was paid in crypto"),
+        ),
+        build_acceptance, "shops that take crypto, and what shops took, by zone", "payments",
     ),
 )  # fmt: skip
 
@@ -201,8 +243,20 @@ def _outage(sim: Any) -> float:
     return float(sim.state["payments"]["rail_month"]["outage_s"]) / 3600
 
 
-def _bonuses(sim: Any) -> float:
-    return float(sim.state["payments"]["bonus_kzt"] * sim.weight)
+def _paid_by_the_city(what: str) -> Any:
+    return lambda sim: float(sim.state["payments"][what] * sim.weight)
+
+
+def _accepting_share(sim: Any) -> float:
+    shops = _count_shops(sim).sum()
+    return float(_count_shops(sim, True).sum() / shops) if shops else math.nan
+
+
+def _accepting_purchases(sim: Any) -> float:
+    """The share of the month's payments that could have been made in crypto, if shops sell in proportion to their staff."""
+    made = _month_sum(sim, "payments_made").sum(axis=1)
+    share = sim.tables["zones"]["crypto_acceptance_share"]
+    return float((made * share).sum() / made.sum()) if made.sum() else math.nan
 
 
 def _kpi(name: str, label: str, unit: str, better: Any, formula: str, table: str, compute: Any, over_year: Any = "last") -> Kpi:
@@ -248,10 +302,27 @@ KPIS = (
         "lost_sales", "Lost sales", "payments", "lower", "payments that failed and were given up", "payments_month",
         _month_total("payments_lost"), "sum",
     ),
+    _kpi(
+        "lost_sales_value", "Value of lost sales", "KZT", "lower", "sum of amounts of payments that failed and were given up",
+        "payments_month", _month_total("payments_lost_kzt"), "sum",
+    ),
+    _kpi(
+        "crypto_shop_share", "Shops that take crypto", "share", "neither", "shops that take crypto / shops, as the month ends",
+        "acceptance_month", _accepting_share,
+    ),
+    _kpi(
+        "crypto_acceptance", "Purchases where crypto is taken", "share", "neither",
+        "staff-weighted share of shops that take crypto, mean over zones weighted by payments made", "acceptance_month",
+        _accepting_purchases,
+    ),
     _kpi("crypto_wait", "Mean wait on the crypto rail", "s", "lower", "mean wait of confirmed payments", "rail_day", _mean_wait, "mean"),
     _kpi("crypto_outage", "Crypto rail out of service", "h", "lower", "hours that the rail was out", "rail_day", _outage, "sum"),
     _kpi(
         "wallet_bonus_cost", "Bonuses paid for wallets", "KZT", "lower", "bonuses that the city paid to those who opened a wallet",
-        "wallets_month", _bonuses, "sum",
+        "wallets_month", _paid_by_the_city("bonus_kzt"), "sum",
+    ),
+    _kpi(
+        "merchant_grant_cost", "Grants paid to shops", "KZT", "lower", "grants that the city paid to shops that began to take crypto",
+        "acceptance_month", _paid_by_the_city("grants_kzt"), "sum",
     ),
 )  # fmt: skip

@@ -1,7 +1,8 @@
 """What the city can choose about money (policy) and what it cannot (world), with unit, range, evidence and source.
 
 Not known and so assumed: what holds people back from a city wallet in Kazakhstan, how the rails of the city will be built, how many
-purchases are lost when a payment fails. The wallet's life is calibrated on El Salvador (see `rules.change_wallet`).
+purchases are lost when a payment fails. The wallet's life and the shops' acceptance are calibrated on El Salvador (see
+`rules.change_wallet` and `rules.accept_crypto`).
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ class Policy(Section):
         0.0, within=(0.0, 1.0), unit="1/month", evidence="assumed",
         meaning="share of the adults who do not know the wallet whom a campaign reaches in a month; no campaign today",
     )
-    merchant_acceptance_share: float = param(
-        0.02, within=(0.0, 1.0), unit="share", evidence="assumed", spread=triangular_between(0.0, 0.06),
-        meaning="share of purchases where crypto can be used; today a sandbox whose merchants are not published",
+    merchant_grant_kzt: int = param(
+        0, within=(0, 10_000_000), unit="KZT", evidence="assumed",
+        meaning="paid once by the city to a shop that begins to take crypto for the first time; nothing is paid today",
     )
     crypto_rail_capacity_per_s: float = param(
         5.0, within=(0.0001, 1_000_000.0), unit="1/s", evidence="assumed",
@@ -67,6 +68,23 @@ class World(Section):
         36, within=(0, 600), unit="month", evidence="assumed", spread=uniform_between(12, 60),
         meaning="how long those who use a wallet when the run starts have done so",
     )
+    crypto_shops_share: float = param(
+        0.02, within=(0.0, 1.0), unit="share", evidence="assumed", spread=triangular_between(0.0, 0.06),
+        meaning="shops that take crypto when the run starts (assumed: today a sandbox whose merchants are not published)",
+    )
+    merchant_setup_kzt: int = param(
+        100_000, within=(1, 10_000_000), unit="KZT", evidence="assumed", spread=uniform_between(50_000, 200_000),
+        meaning="what it costs a shop to begin to take crypto: terminal, training, accounts (assumed); what a grant pays of it holds "
+        "nobody back, and a grant beyond it moves nobody further",
+    )
+    card_merchant_fee_share: float = param(
+        0.015, within=(0.0, 0.5), unit="share", evidence="assumed", spread=triangular_between(0.008, 0.025),
+        meaning="what a card or QR payment costs the shop, as a share of the amount (assumed); no money is booked for it",
+    )
+    crypto_merchant_fee_share: float = param(
+        0.005, within=(0.0, 0.5), unit="share", evidence="assumed", spread=uniform_between(0.0, 0.01),
+        meaning="what a crypto payment, turned into tenge at once, costs the shop, as a share of the amount (assumed)",
+    )
     distrust: float = param(
         0.5, within=(0.0, 1.0), unit="share", evidence="assumed", spread=triangular_between(0.3, 0.7),
         meaning="distrust of crypto and of the system behind it; 0.5 stands for El Salvador in 2021",
@@ -80,13 +98,16 @@ class World(Section):
         meaning="payments of an adult in a month: transactions of an active Kaspi consumer, transfers within",
     )
     spend_share: float = param(
-        0.70, within=(0.0, 1.0), unit="share", evidence="assumed", spread=uniform_between(0.6, 0.8),
-        meaning="share of household income spent at merchants by everyday payments; the ticket follows from it and the number. "
-        "(The mean cashless operation in Kazakhstan, 13,300 tenge, holds transfers too: 77 of them would be over twice a wage.)",
+        0.71, within=(0.0, 1.0), unit="share", evidence="assumed", spread=uniform_between(0.65, 0.76),
+        meaning="share of a household's net income spent in the city's shops; the ticket follows from it and the number of payments "
+        "(assumed: a mean household's budget is 71 % shops, 21 % fixed outlay (not all can), 2 % rent, which 13 % pay, 2 % electricity, "
+        "1 % fares, and 3 % left over; the mean cashless operation in Kazakhstan, 13,300 tenge, holds transfers too, and 77 of them "
+        "would be over twice a wage)",
     )
     fixed_outlay_share: float = param(
-        0.25, within=(0.0, 1.0), unit="share", evidence="assumed", spread=uniform_between(0.15, 0.3),
-        meaning="share of household income that leaves by standing orders (rent, loans, taxes) when it comes in; the rest is saved",
+        0.23, within=(0.0, 1.0), unit="share", evidence="assumed", spread=uniform_between(0.17, 0.26),
+        meaning="share of a household's net income that leaves the city as the month ends, for loans and purchases elsewhere, as far as "
+        "its money goes (assumed: see spend_share); who rents has less left for it",
     )
     card_convenience: float = param(
         0.88, within=(-10.0, 10.0), unit="utility", evidence="calibrated", source=_CARDS, spread=triangular_between(0.4, 1.4),

@@ -4,7 +4,8 @@ A rail confirms payments one after another, each in 1 / capacity seconds, in the
 of an hour are spread by keyed uniforms; the hour is settled when it ends, payment by payment and not as one event each. Where even all of
 the hour's payments at once could not wait too long, all are served and the mean wait is that of the M/D/1 queue (Pollaczek 1930,
 Khinchine 1932).
-A payment that would wait longer than people's patience leaves before it is served.
+A payment that would wait longer than people's patience leaves before it is served. In an hour in which a part of a zone's load is not
+served, that part of its shops' payments cannot be made and does not reach the rail.
 In a sample, too, each of the payments that a row stands for queues by itself; what was served is then rounded to whole rows.
 """
 
@@ -39,18 +40,18 @@ def serve_first_come(
     `arrival_s` (ascending) and `service_s` have one entry a payment; `free_at_s` says when each server has done its earlier work. No
     service starts within the intervals `down` (ascending). Returns the waits [s] and the servers' new `free_at_s`.
     """
+    waits = [math.nan] * len(arrival_s)
     free = list(free_at_s)
     heapq.heapify(free)
-    waits = np.full(len(arrival_s), np.nan)
     for i, (arrived, takes) in enumerate(zip(arrival_s.tolist(), service_s.tolist(), strict=True)):
-        start = max(free[0], arrived)
+        start = free[0] if free[0] > arrived else arrived
         for begins, ends in down:
             if begins <= start < ends:
                 start = ends
         if start - arrived <= patience_s:
             waits[i] = start - arrived
             heapq.heapreplace(free, start + takes)
-    return waits, free
+    return np.array(waits), free
 
 
 def waits_if_patient(arrival_s: _Floats, service_s: float, free_at_s: float) -> tuple[_Floats, float]:
@@ -131,7 +132,7 @@ def _settle_hour(sim: Any, row: int, hour: int, out_already: bool) -> None:
     """Serve the payments that reached one rail in the hour that ends now, and note who was served."""
     rails, start = sim.tables["rails"], int(sim.env.now) - HOUR_S
     instruments = list(RAIL_INSTRUMENTS[row])
-    wanted = sim.grids["payments_wanted"][:, instruments, hour]
+    wanted = with_power(sim, sim.grids["payments_wanted"][:, instruments, hour], instruments, hour)
     count = int(wanted.sum())
     capacity = getattr(sim.policy.payments, f"{RAILS[row]}_capacity_per_s")
     patience = sim.world.payments.patience_s
@@ -159,6 +160,21 @@ def _settle_hour(sim: Any, row: int, hour: int, out_already: bool) -> None:
     rails["served_today"][row] += confirmed
     rails["wait_today_s"][row] += waited
     rails["peak_wait_s"][row] = max(float(rails["peak_wait_s"][row]), waited / max(confirmed, 1))
+
+
+def with_power(sim: Any, wanted: NDArray[np.int64], instruments: list[int], hour: int) -> NDArray[np.int64]:
+    """The payments (zones, instruments) of an hour whose shops have power: as large a part of them as of the zone's load is served.
+
+    Whole payments, in a sample whole rows; what is left over of a cell is rounded by a keyed draw, so that the mean is exact.
+    """
+    unserved, load = sim.grids["load_unserved"][:, hour], sim.grids["load_wanted"][:, hour]
+    if not unserved.any():
+        return wanted
+    lit = 1.0 - unserved / np.maximum(load, 1)
+    cell = id_array(sim.tables["zones"].id[:, None], np.array(instruments, np.int64) * 24 + hour)
+    rows = wanted // sim.weight
+    able = np.floor(rows * lit[:, None] + sim.uniform("payments.power", cell)).astype(np.int64)
+    return np.asarray(np.minimum(able, rows) * sim.weight)
 
 
 def in_whole_rows(payments: NDArray[np.int64], weight: int, u: _Floats) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""What the day's payments came to: who failed in cells that the rails did not serve in full, what they did instead, and the books."""
+"""What the day's payments came to: who failed in cells that were not served in full, what they did instead, and the books."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alatau_sim.domains.payments.rules import HOUR_CUMULATED
-from alatau_sim.domains.payments.tables import CARD, CASH, CRYPTO, DIGITAL_TENGE
-from alatau_sim.engine.randomness import id_array
+from alatau_sim.domains.payments.tables import CARD, CASH, CRYPTO, DIGITAL_TENGE, selling
+from alatau_sim.engine.randomness import id_array, order_within, words_of
 from alatau_sim.engine.rule import settlement
 
 FALLBACK = (CASH, CASH, CARD, CARD)
@@ -18,140 +17,181 @@ FALLBACK = (CASH, CASH, CARD, CARD)
 
 MONEY = "tenge"
 _Ints = NDArray[np.int64]
+_Payers = tuple[NDArray[np.int64], _Ints, int]
+"""Who pays with an instrument: rows of residents, their packed hours, and where the numbering of their payments starts."""
 
 
 @settlement(
     phase="refresh", reads=(),
-    writes=("instruments.open", "instruments.cost_share", "instruments.convenience", "instruments.acceptance_share"),
+    writes=(
+        "instruments.open", "instruments.cost_share", "instruments.convenience", "instruments.acceptance_share", "city:sample_weight",
+    ),
 )  # fmt: skip
 def refresh_instruments(sim: Any) -> None:
     """Set the instruments to the policy and the world of the day."""
+    sim.city["sample_weight"] = float(sim.weight)
     instruments, policy, world = sim.tables["instruments"], sim.policy.payments, sim.world.payments
     instruments["open"][DIGITAL_TENGE] = policy.digital_tenge_open
     instruments["acceptance_share"][DIGITAL_TENGE] = policy.digital_tenge_acceptance_share
-    instruments["acceptance_share"][CRYPTO] = policy.merchant_acceptance_share
     instruments["cost_share"][CRYPTO] = world.crypto_fee_share
     instruments["convenience"][:] = (0.0, world.card_convenience, world.digital_tenge_convenience, world.crypto_convenience)
 
 
-def counts_in_hour(rate: NDArray[np.float32], phase: NDArray[np.float32], hour: int) -> _Ints:
-    """`rules.payments_in_hour` for arrays."""
-    r, p = rate.astype(np.float64), phase.astype(np.float64)
-    return (np.floor(r * HOUR_CUMULATED[hour + 1] + p) - np.floor(r * HOUR_CUMULATED[hour] + p)).astype(np.int64)
+@settlement(
+    phase="refresh",
+    reads=("firms.sector", "firms.site", "firms.staff", "firms.commuters", "firms.accepts_crypto", "sectors.sells_to_people"),
+    writes=("zones.crypto_acceptance_share",),
+)  # fmt: skip
+def weigh_acceptance(sim: Any) -> None:
+    """The share of each zone's shops that take crypto, weighted by the people who work in them (a shop weighs one at least)."""
+    firms, zones = sim.tables["firms"], sim.tables["zones"]
+    shops = np.flatnonzero(selling(sim))
+    people = np.maximum(firms["staff"][shops] + firms["commuters"][shops], 1)
+    site = firms["site"][shops]
+    of_zone = np.bincount(site, weights=people, minlength=zones.n)
+    taking = np.bincount(site, weights=people * firms["accepts_crypto"][shops], minlength=zones.n)
+    zones["crypto_acceptance_share"][:] = taking / np.maximum(of_zone, 1.0)
 
 
-_READS = tuple(f"residents.{c}" for c in ("home", "instrument", "second_instrument", "first_rate", "second_rate", "first_phase",
-                                          "second_phase", "ticket_kzt"))  # fmt: skip
+_READS = tuple(f"residents.{c}" for c in ("shop", "household", "instrument", "second_instrument", "first_hours", "second_hours"))
 
 
 @settlement(
-    phase="settle", reads=(*_READS, "grid:payments_wanted", "grid:payments_served"),
+    phase="settle", reads=(*_READS, "households.ticket_kzt", "grid:payments_wanted", "grid:payments_served", "grid:load_unserved"),
     writes=(
         "residents.spend_today_kzt", "grid:payments_served", "grid:payments_made", "grid:payments_fallback", "grid:payments_lost",
-        "grid:payments_value_kzt",
+        "grid:payments_value_kzt", "grid:payments_lost_kzt",
     ),
 )  # fmt: skip
 def settle_payments(sim: Any) -> None:
-    """Make each payment by its instrument; where a rail served fewer than wanted, the last by keyed rank fall back or are lost."""
-    grids, spend = sim.grids, sim.tables["residents"]["spend_today_kzt"]
-    served = grids["payments_served"]
-    served[:, CASH] = grids["payments_wanted"][:, CASH]
-    grids["payments_made"] += grids["payments_wanted"]
-    failed = (grids["payments_wanted"] > served).any(axis=0)
-    for instrument in np.flatnonzero(failed.any(axis=1)).tolist():
-        users = _users(sim, instrument)
-        for hour in np.flatnonzero(failed[instrument]).tolist():
-            _settle_failures(sim, instrument, hour, users, spend)
+    """Make each payment by its instrument; in cells served in part, the last by keyed rank fall back to another or are lost."""
+    wanted, served = sim.grids["payments_wanted"], sim.grids["payments_served"]
+    served[:, CASH] = wanted[:, CASH]
+    sim.grids["payments_made"] += wanted
+    short = wanted > served
+    for instrument in np.flatnonzero(short.any(axis=(0, 2))).tolist():
+        payers = _payers(sim, instrument, short[:, instrument].any(axis=1))
+        for hour in np.flatnonzero(short[:, instrument].any(axis=0)).tolist():
+            _settle_hour(sim, instrument, hour, short[:, instrument, hour], payers)
 
 
-def _users(sim: Any, instrument: int) -> list[tuple[_Ints, NDArray[np.float32], NDArray[np.float32], int]]:
-    """Who pays with an instrument today, first or second: rows, rates, phases, and where the numbering of their payments starts."""
+def _payers(sim: Any, instrument: int, zones: NDArray[np.bool_]) -> list[_Payers]:
+    """Who pays with an instrument in some of the zones today, as a first or a second one."""
     residents = sim.tables["residents"]
     found = []
-    for index, kind, offset in (("instrument", "first", 0), ("second_instrument", "second", 1 << 20)):
-        rows = np.flatnonzero(residents[index] == instrument)
-        found.append((rows, residents[f"{kind}_rate"][rows], residents[f"{kind}_phase"][rows], offset))
+    for index, hours, offset in (("instrument", "first_hours", 0), ("second_instrument", "second_hours", 4)):
+        rows = np.flatnonzero((residents[index] == instrument) & (residents[hours] > 0))
+        rows = rows[zones[residents["shop"][rows]]]
+        found.append((rows, residents[hours][rows], offset))
     return found
 
 
-def _settle_failures(
-    sim: Any, instrument: int, hour: int, users: list[tuple[_Ints, NDArray[np.float32], NDArray[np.float32], int]], spend: _Ints
-) -> None:
-    """One hour of one instrument that was not served in full: rank its payments, zone by zone, and let the rest fall back or be lost."""
-    residents, grids, weight = sim.tables["residents"], sim.grids, sim.weight
-    home, wanted, served = residents["home"], grids["payments_wanted"][:, instrument, hour], grids["payments_served"][:, instrument, hour]
-    short = np.append(wanted > served, False)  # the last entry answers for a home of −1
-    who: list[_Ints] = []
-    number: list[_Ints] = []
-    for rows, rate, phase, offset in users:
-        here = short[home[rows]]
-        rows = rows[here]
-        count = counts_in_hour(rate[here], phase[here], hour)
-        who.append(np.repeat(rows, count))
+def _payments(sim: Any, instrument: int, hour: int, zones: NDArray[np.bool_], payers: list[_Payers]) -> tuple[_Ints, _Ints]:
+    """(row of the resident, id) of each payment of an hour in some of the zones; a resident has at most three of each kind in an hour."""
+    residents = sim.tables["residents"]
+    who, number = [], []
+    for rows, hours, offset in payers:
+        count = (hours >> (2 * hour)) & 3
+        paying = np.flatnonzero((count > 0) & zones[residents["shop"][rows]])
+        count = count[paying]
+        who.append(np.repeat(rows[paying], count))
         number.append(offset + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count))
-    row, zone = np.concatenate(who), home[np.concatenate(who)]
-    ids = id_array(residents.id[row], np.concatenate(number) * 24 + hour, np.full(len(row), instrument, np.int64))
-    order = np.lexsort((ids, sim.uniform("payments.rank", ids), zone))
-    row, zone, ids = row[order], zone[order], ids[order]
-    rank = np.arange(len(zone)) - np.searchsorted(zone, zone)
-    failed = (rank + 1) * weight > served[zone]
-    row, zone, ids = row[failed], zone[failed], ids[failed]
+    row = np.concatenate(who)
+    cell = np.full(len(row), instrument * 24 + hour, np.int64)
+    return row, id_array(residents.id[row], cell, np.concatenate(number))
+
+
+def _settle_hour(sim: Any, instrument: int, hour: int, short: NDArray[np.bool_], payers: list[_Payers]) -> None:
+    """One hour of one instrument: find the payments of the short zones that failed; they fall back to another instrument or are lost."""
+    grids, weight, shop = sim.grids, sim.weight, sim.tables["residents"]["shop"]
+    served = grids["payments_served"][:, instrument, hour]
+    row, ids = _payments(sim, instrument, hour, short, payers)
+    failed = np.ones(len(row), bool)
+    ranked = np.flatnonzero(served[shop[row]] > 0)
+    if len(ranked):  # where nothing was served there is nobody to choose
+        zone = shop[row[ranked]].astype(np.int64)
+        order = order_within(zone, words_of(sim.uniform("payments.rank", ids[ranked])))
+        zone = zone[order]
+        rank = np.arange(len(zone)) - np.searchsorted(zone, zone)
+        failed[ranked[order]] = (rank + 1) * weight > served[zone]
+    row, ids = row[failed], ids[failed]
+    zone = shop[row]
     lost = sim.uniform("payments.lost", ids) < sim.world.payments.lost_sale_share
-    zones = grids["payments_made"].shape[0]
-    failures = np.bincount(zone, minlength=zones) * weight
-    losses = np.bincount(zone[lost], minlength=zones) * weight
-    # Who would fall back to a card while its rail fails in the zone, too, pays cash.
-    card_fails = grids["payments_wanted"][:, CARD, hour] > grids["payments_served"][:, CARD, hour]
-    other = np.where(card_fails[zone], CASH, FALLBACK[instrument])
-    made = grids["payments_made"]
-    made[:, instrument, hour] -= failures
-    np.add.at(made, (zone[~lost], other[~lost], hour), weight)
+    # Who would fall back to a card pays cash where cards fail in the hour, too, or the power.
+    no_card = grids["payments_wanted"][:, CARD, hour] > grids["payments_served"][:, CARD, hour]
+    no_card |= grids["load_unserved"][:, hour] > 0
+    other = np.where(no_card[zone], CASH, FALLBACK[instrument])
+    _book_failures(sim, instrument, hour, row, zone, lost, other)
+
+
+def _book_failures(sim: Any, instrument: int, hour: int, row: Any, zone: Any, lost: Any, other: Any) -> None:
+    """Take failed payments of one instrument and hour off what was made and paid, and add what was made with another."""
+    grids, weight, residents = sim.grids, sim.weight, sim.tables["residents"]
+    zones = sim.tables["zones"].n
+    failures, losses = (np.bincount(zone[which], minlength=zones) * weight for which in (slice(None), lost))
+    grids["payments_made"][:, instrument, hour] -= failures
+    np.add.at(grids["payments_made"], (zone[~lost], other[~lost], hour), weight)
     grids["payments_fallback"][:, instrument, hour] += failures - losses
     grids["payments_lost"][:, instrument, hour] += losses
-    ticket = residents["ticket_kzt"][row].astype(np.int64)
+    ticket = sim.tables["households"]["ticket_kzt"][residents["household"][row]].astype(np.int64)
     np.add.at(grids["payments_value_kzt"], (zone, instrument), -ticket * weight)
     np.add.at(grids["payments_value_kzt"], (zone[~lost], other[~lost]), ticket[~lost] * weight)
-    np.subtract.at(spend, row[lost], ticket[lost])
+    np.add.at(grids["payments_lost_kzt"], (zone[lost], instrument), ticket[lost] * weight)
+    np.subtract.at(residents["spend_today_kzt"], row[lost], ticket[lost])
 
 
 def _by_household(sim: Any, amount: _Ints) -> _Ints:
     """Residents' whole amounts summed by household."""
-    household = sim.tables["residents"]["household"]
-    there = household >= 0
-    sums = np.bincount(household[there], weights=amount[there], minlength=sim.tables["households"].n)
-    return np.asarray(sums.astype(np.int64))
+    from alatau_sim.engine.sums import group_sums  # here and not above: reading declarations must stay quick
+
+    return group_sums(amount, sim.tables["residents"]["household"], sim.tables["households"].n, amount > 0)[0]
 
 
 @settlement(
     phase="account",
-    reads=("residents.spend_today_kzt", "residents.household", "residents.wallet_bonus_kzt", "households.income_kzt"),
-    writes=("+households.balance_kzt", "account:households", "account:merchants", "account:city_budget", "account:rest_of_world"),
+    reads=("residents.spend_today_kzt", "residents.household", "grid:payments_value_kzt"),
+    writes=("+households.balance_kzt", "+zones.till_kzt", "+zones.till_crypto_kzt", "account:households", "account:tills"),
 )
-def account_payments(sim: Any) -> None:
-    """Households pay the day's purchases; as a month ends they get income and wallet bonuses and pay rent, taxes and the like.
+def pay_shops(sim: Any) -> None:
+    """Households pay the day's purchases into the tills of the zones' shops; what was paid in crypto is counted apart."""
+    zones, value = sim.tables["zones"], sim.grids["payments_value_kzt"] // sim.weight
+    spent = _by_household(sim, sim.tables["residents"]["spend_today_kzt"])
+    sim.tables["households"]["balance_kzt"][:] -= spent
+    zones["till_kzt"][:] += value.sum(axis=1)
+    zones["till_crypto_kzt"][:] += value[:, CRYPTO]
+    sim.ledger.book(MONEY, "households", "tills", int(spent.sum()))
 
-    Of a month that the run has in part, they get and pay that part.
+
+@settlement(
+    phase="account", every="1 month",
+    reads=("residents.wallet_bonus_kzt", "residents.household", "households.income_kzt", "firms.grant_kzt", "firms.stands_for"),
+    writes=(
+        "+households.balance_kzt", "+firms.balance_kzt", "account:households", "account:firms", "account:city_budget",
+        "account:rest_of_world",
+    ),
+)  # fmt: skip
+def close_payments_month(sim: Any) -> None:
+    """As a month ends the city pays bonuses and grants, and households their fixed outlay, as far as their money goes.
+
+    Of a month that the run has in part, they pay that part.
     """
-    households, residents = sim.tables["households"], sim.tables["residents"]
+    households, firms = sim.tables["households"], sim.tables["firms"]
     balance = households["balance_kzt"]
-    spent = _by_household(sim, residents["spend_today_kzt"])
-    balance -= spent
-    sim.ledger.book(MONEY, "households", "merchants", int(spent.sum()))
-    sim.state["payments"]["bonus_kzt"] = 0
-    if not sim.clock.ends("1 month"):
-        return
     days, date = int(sim.month_days.sum()) + 1, sim.clock.date  # those closed before, and today
-    income = np.rint(households["income_kzt"] * (days / monthrange(date.year, date.month)[1])).astype(np.int64)
-    outlay = np.rint(income * sim.world.payments.fixed_outlay_share).astype(np.int64)
-    bonus = _by_household(sim, residents["wallet_bonus_kzt"].astype(np.int64))
-    # What came in is more than what leaves, so a balance that was not negative stays so.
-    balance += income + bonus - outlay
-    sim.ledger.book(MONEY, "rest_of_world", "households", int(income.sum()))
+    part = days / monthrange(date.year, date.month)[1]
+    due = np.rint(households["income_kzt"] * (part * sim.world.payments.fixed_outlay_share)).astype(np.int64)
+    outlay = np.minimum(due, np.maximum(balance, 0))
+    bonus = _by_household(sim, sim.tables["residents"]["wallet_bonus_kzt"].astype(np.int64))
+    grant = firms["grant_kzt"].astype(np.int64) * firms["stands_for"] // sim.weight  # a large firm of a sample has a part of everything
+    balance += bonus - outlay
+    firms["balance_kzt"][:] += grant
     sim.ledger.book(MONEY, "households", "rest_of_world", int(outlay.sum()))
     sim.ledger.book(MONEY, "city_budget", "households", int(bonus.sum()))
-    sim.state["payments"]["bonus_kzt"] = int(bonus.sum())
+    sim.ledger.book(MONEY, "city_budget", "firms", int(grant.sum()))
+    sim.state["payments"].update(bonus_kzt=int(bonus.sum()), grants_kzt=int(grant.sum()))
 
 
 def watch_money(sim: Any) -> None:
-    """Let the ledger compare the households' account with their balances every day."""
+    """Let the ledger compare the accounts of households and tills with their columns every day."""
     sim.ledger.watch(MONEY, "households", "households", "balance_kzt")
+    sim.ledger.watch(MONEY, "tills", "zones", "till_kzt")

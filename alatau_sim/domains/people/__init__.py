@@ -1,4 +1,4 @@
-"""People: households and residents, births, deaths, moves, school, work and retirement, and the hours they are at home."""
+"""People: households and residents, births, deaths, arrivals and departures, school and retirement, and the hours they are at home."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alatau_sim.domains.people.settle import FLOWS, vacancies
+from alatau_sim.domains.people.settle import FLOWS
 from alatau_sim.domains.people.tables import EMPLOYED, SEXES, STUDENT, UNEMPLOYED
 from alatau_sim.fields import ResultField
 from alatau_sim.results.kpis import Kpi, ResultTable
@@ -21,8 +21,6 @@ _STOCKS = (
     ResultField("residents", "int64", "people", "people who live in the zone at the end of the period"),
     ResultField("households", "int64", "households", "households that live in the zone at the end of the period"),
     ResultField("employed", "int64", "people", "residents with paid work at the end of the period"),
-    ResultField("dwellings", "int64", "dwellings", "dwellings at the end of the period"),
-    ResultField("vacant_dwellings", "int64", "dwellings", "dwellings without a household at the end of the period"),
     ResultField("mean_income_kzt", "float64", "KZT/month", "mean income of the households; empty where there are none"),
 )
 
@@ -34,7 +32,7 @@ def _inside(sim: Any) -> NDArray[np.int64]:
 
 def _stocks(sim: Any) -> dict[str, Any]:
     """What there is in each zone of the city now."""
-    zones, households, residents = sim.tables["zones"], sim.tables["households"], sim.tables["residents"]
+    households, residents = sim.tables["households"], sim.tables["residents"]
     rows, n = _inside(sim), sim.tables["zones"].n
     home, lives = households["home"], residents["home"]
     count = np.bincount(home[home >= 0], minlength=n)
@@ -44,20 +42,18 @@ def _stocks(sim: Any) -> dict[str, Any]:
         "residents": np.bincount(lives[lives >= 0], minlength=n)[rows] * sim.weight,
         "households": count[rows] * sim.weight,
         "employed": np.bincount(lives[(lives >= 0) & residents["employed"]], minlength=n)[rows] * sim.weight,
-        "dwellings": (zones["dwellings_existing"] + zones["dwellings_built"])[rows],
-        "vacant_dwellings": vacancies(sim)[rows],
         "mean_income_kzt": np.divide(income, count, out=np.full(n, math.nan), where=count > 0)[rows],
     }
 
 
 def build_month(sim: Any) -> Mapping[str, Any]:
-    """People, homes and work by zone at the end of the month, and who was born, died, came and left in it."""
+    """People and work by zone at the end of the month, and who was born, died, came and left in it."""
     rows = _inside(sim)
     return {**_stocks(sim), **{name: flow[rows] * sim.weight for name, flow in sim.state["people"]["flows"].items()}}
 
 
 def build_zones_year(sim: Any) -> Mapping[str, Any]:
-    """People, homes and work by zone at the end of the year."""
+    """People and work by zone at the end of the year."""
     return _stocks(sim)
 
 
@@ -82,7 +78,7 @@ _FLOW_FIELDS = tuple(
     for name, meaning in zip(FLOWS, ("born in the month", "died", "moved to the city", "moved away from the city"), strict=True)
 )
 TABLES = (
-    ResultTable("people_month", "month", (_ZONE, *_STOCKS, *_FLOW_FIELDS), build_month, "people, homes and work by zone", "people"),
+    ResultTable("people_month", "month", (_ZONE, *_STOCKS, *_FLOW_FIELDS), build_month, "people and work by zone", "people"),
     ResultTable("zones_year", "year", (_ZONE, *_STOCKS), build_zones_year, "zones at the end of the year", "people"),
     ResultTable(
         "population_year", "year",
@@ -120,12 +116,6 @@ def _unemployment(sim: Any) -> float:
     return looking / (looking + working) if looking + working else math.nan
 
 
-def _vacancy(sim: Any) -> float:
-    zones = sim.tables["zones"]
-    homes = int((zones["dwellings_existing"] + zones["dwellings_built"])[_inside(sim)].sum())
-    return float(vacancies(sim).sum()) / homes if homes else math.nan
-
-
 def _mean_income(sim: Any) -> float:
     income = sim.tables["households"]["income_kzt"]
     return float(income.mean()) if len(income) else math.nan
@@ -153,7 +143,6 @@ KPIS = (
         theme="people"),
     Kpi("students", "Pupils and students", "people", "neither", "residents at school or in study", "kpi_month",
         lambda sim: float((sim.tables["residents"]["status"] == STUDENT).sum() * sim.weight), theme="people"),
-    Kpi("vacancy", "Vacant dwellings", "share", "neither", "vacant_dwellings over dwellings", "people_month", _vacancy, theme="people"),
     Kpi("household_income", "Mean household income", "KZT/month", "higher", "mean over households", "people_month", _mean_income,
         theme="people"),
 )  # fmt: skip

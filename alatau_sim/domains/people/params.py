@@ -9,15 +9,11 @@ from alatau_sim.fields import Section, lognormal_spread, normal_spread, param, t
 
 
 class Policy(Section):
-    """Levers: how many people the city invites, and how many homes it lets be built for them."""
+    """Levers: how many people the city invites."""
 
     invitation_factor: float = param(
         1.0, within=(0, 200), unit="1", meaning="people who look for a home in the city, in multiples of the arrivals in the vital rates"
     )
-    homes_per_year: float = param(
-        400.0, within=(0, 100_000), unit="dwellings/year",
-        meaning="dwellings completed a year, in zones with room in their plan (assumed: 2.5 % of today's, as people grow)",
-    )  # fmt: skip
 
 
 class World(Section):
@@ -43,9 +39,9 @@ class World(Section):
     )  # fmt: skip
     pension_kzt: int = param(
         130_000, within=(0, 2_000_000), unit="KZT/month", spread=uniform_between(100_000, 160_000),
-        meaning="mean pension, the basic part within",
+        meaning="mean pension, the basic part within (assumed)",
     )  # fmt: skip
     savings_months: float = param(
         1.0, within=(0, 24), unit="months", spread=uniform_between(0.5, 2.0),
-        meaning="a household's money at the start or on arrival, in incomes",
+        meaning="a household's money at the start or on arrival, in incomes (assumed)",
     )  # fmt: skip

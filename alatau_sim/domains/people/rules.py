@@ -1,8 +1,8 @@
-"""A resident's life month by month, the day's hours out of home, and where a household would like to live.
+"""A resident's life month by month, and the day's hours out of home.
 
-Hazards are yearly rates by age; the chance in a month is 1 − exp(−rate / 12) for what happens once, and rate / 12 for births. Schooling,
-work and retirement are first-depth transitions whose rates are assumed so that the shares of the starting population roughly stay.
-Not modelled yet: marriage, separation and young people who found households.
+Hazards are yearly rates by age; the chance in a month is 1 − exp(−rate / 12) for what happens once, and rate / 12 for births. Schooling
+and retirement are first-depth transitions whose rates are assumed so that the shares of the starting population roughly stay; who finds
+and loses work is not decided here. Not modelled yet: marriage, separation and young people who found households.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 from alatau_sim.domains.people.tables import CHILD, EMPLOYED, FEMALE, INACTIVE, MALE, OLDEST, RETIRED, STUDENT, UNEMPLOYED
-from alatau_sim.engine.rule import choice, rule, tally_span
-from alatau_sim.fields import param
+from alatau_sim.engine.rule import rule, tally_span
+from alatau_sim.fields import param, uniform_between
 
 SCHOOL_AGE = 6
 ADULT_AGE = 18
@@ -48,28 +48,32 @@ def die(
 
 
 @rule(of="households", writes="leaves", every="1 month", phase="life")
-def move_away(city_departure_rate: float, world_departure_factor: float, u: float) -> bool:
-    """Leave the city with the whole household; the rate is the same for all."""
-    return u < month_chance(city_departure_rate * world_departure_factor)
+def move_away(
+    outage_hours_month: float, city_departure_rate: float, world_departure_factor: float, u: float,
+    *, outage_push: float = param(
+        0.02, within=(0, 10), unit="1/h", spread=uniform_between(0.0, 0.05),
+        meaning="rise of the rate for each hour without electricity in the month before, in multiples of it (assumed)"),
+) -> bool:  # fmt: skip
+    """Leave the city with the whole household; the rate is the same for all but for those who sat in the dark."""
+    return u < month_chance(city_departure_rate * world_departure_factor * (1.0 + outage_push * outage_hours_month))
 
 
-@rule(of="residents", writes=("status", "employed", "education", "wage_kzt", "income_kzt"), every="1 month", phase="life")
+@rule(of="residents", writes=("status", "employed", "education", "wage_kzt"), every="1 month", phase="life")
 def change_status(
-    status: int, age: int, sex: int, education: int, wage_kzt: int, world_pension_kzt: int, u: float,
-    *, pension_age_men: int = param(63, within=(40, 80), unit="years", meaning="age from which men can retire"),
-    pension_age_women: int = param(61, within=(40, 80), unit="years", meaning="age from which women can retire"),
-    stop_studying: float = param(0.02, within=(0, 1), unit="1/month", meaning="students of 18 to 21 who leave without a degree"),
-    find_job: float = param(0.15, within=(0, 1), unit="1/month", meaning="unemployed who find work"),
-    lose_job: float = param(0.0072, within=(0, 1), unit="1/month", meaning="employed who lose work (find_job and 4.6 %)"),
-    take_job: float = param(0.004, within=(0, 1), unit="1/month", meaning="inactive people who take up work"),
-    leave_work: float = param(0.0007, within=(0, 1), unit="1/month", meaning="employed people who give up work before retirement"),
-    retire: float = param(0.03, within=(0, 1), unit="1/month", meaning="employed of pension age who retire"),
+    status: int, age: int, sex: int, education: int, wage_kzt: int, u: float,
+    *, pension_age_men: int = param(63, within=(40, 80), unit="years", meaning="age from which men can retire (assumed)"),
+    pension_age_women: int = param(61, within=(40, 80), unit="years", meaning="age from which women can retire (assumed)"),
+    stop_studying: float = param(0.02, within=(0, 1), unit="1/month", meaning="students of 18 to 21 who leave without a degree (assumed)"),
+    take_job: float = param(0.004, within=(0, 1), unit="1/month", meaning="inactive people who begin to look for work (assumed)"),
+    give_up: float = param(0.01, within=(0, 1), unit="1/month", meaning="unemployed who no longer look for work (assumed)"),
+    leave_work: float = param(0.0007, within=(0, 1), unit="1/month", meaning="employed who give up work before retirement (assumed)"),
+    retire: float = param(0.03, within=(0, 1), unit="1/month", meaning="employed of pension age who retire (assumed)"),
     degree_premium: float = param(1.7177, within=(1, 5), unit="1", evidence="sourced",
         meaning="mean wage with higher over that with secondary schooling",
         source="https://kaz.zakon.kz/kogam-tynysy/6069430-ebek-naryynday-zhaa-krsetksh-azastandytar-ansha-tabady.html",
     ),
-) -> tuple[int, bool, int, int, int]:  # fmt: skip
-    """School, study, work, unemployment, retirement: one step a month at most, and the income that follows."""
+) -> tuple[int, bool, int, int]:  # fmt: skip
+    """School, study, looking for work, giving it up, retirement: one step a month at most. Employers hire and fire."""
     pension_age = pension_age_men if sex == MALE else pension_age_women
     if status == CHILD and age >= SCHOOL_AGE:
         status = STUDENT
@@ -84,18 +88,16 @@ def change_status(
             status = UNEMPLOYED
     elif status == UNEMPLOYED and age >= pension_age or status == INACTIVE and age >= pension_age:
         status = RETIRED
-    elif status == UNEMPLOYED and u < find_job or status == INACTIVE and u < take_job:
-        status = EMPLOYED
-    elif status == EMPLOYED:
-        if age >= pension_age:
-            if u < retire:
-                status = RETIRED
-        elif u < lose_job:
-            status = UNEMPLOYED
-        elif u < lose_job + leave_work:
-            status = INACTIVE
-    income = wage_kzt if status == EMPLOYED else (int(world_pension_kzt) if status == RETIRED else 0)
-    return status, status == EMPLOYED, education, wage_kzt, income
+    elif status == INACTIVE and u < take_job:
+        status = UNEMPLOYED
+    elif status == UNEMPLOYED and u < give_up:
+        status = INACTIVE
+    elif status == EMPLOYED and age >= pension_age:
+        if u < retire:
+            status = RETIRED
+    elif status == EMPLOYED and u < leave_work:
+        status = INACTIVE
+    return status, status == EMPLOYED, education, wage_kzt
 
 
 @rule(of="residents", writes="digital_skill", every="1 month", phase="life")
@@ -110,10 +112,10 @@ def learn_digital(age: int, education: int, skill_rank: float) -> float:
 @rule(of="residents", writes=("out_from", "out_to", "home_hours"), every="1 day", phase="life")
 def plan_day(
     status: int, age: int, city_day_off: float, u: float, u2: float, u3: float,
-    *, works_day_off: float = param(0.2, within=(0, 1), unit="share", meaning="employed who work on a day off"),
-    works_at_home: float = param(0.06, within=(0, 1), unit="share", meaning="employed who work at home on a working day"),
-    kindergarten: float = param(0.6, within=(0, 1), unit="share", meaning="children of 3 to 5 who spend working days in kindergarten"),
-    errands: float = param(0.7, within=(0, 1), unit="share", meaning="people without work or school who go out for some hours"),
+    *, works_day_off: float = param(0.2, within=(0, 1), unit="share", meaning="employed who work on a day off (assumed)"),
+    works_at_home: float = param(0.06, within=(0, 1), unit="share", meaning="employed who work at home on a working day (assumed)"),
+    kindergarten: float = param(0.6, within=(0, 1), unit="share", meaning="children of 3 to 5 in kindergarten on working days (assumed)"),
+    errands: float = param(0.7, within=(0, 1), unit="share", meaning="people without work or school who go out for some hours (assumed)"),
 ) -> tuple[int, int, int]:  # fmt: skip
     """When the resident leaves home and is back, and the hours at home as bits (schedules assumed: no survey of time use at hand)."""
     start, hours = 10 + int(8.0 * u3), 2 if u2 < errands else 0
@@ -130,21 +132,10 @@ def plan_day(
     return start, start + hours, ALL_DAY - (((1 << hours) - 1) << start)
 
 
-@choice(of="seekers", over="zones", writes="wanted", every="1 month", sample=400, phase="life")
-def choose_home(
-    alternative_vacant_dwellings: int, alternative_vacancy_share: float, alternative_attraction: float,
-    *, vacancy_weight: float = param(1.0, within=(-20, 20), unit="1", meaning="utility of a zone with all homes vacant"),
-) -> float:  # fmt: skip
-    """Where a household on its way would like to live: more vacant homes, and what else draws to the zone (logit with a size term)."""
-    if alternative_vacant_dwellings < 1:
-        return -math.inf
-    return math.log(float(alternative_vacant_dwellings)) + vacancy_weight * alternative_vacancy_share + alternative_attraction
-
-
 @tally_span(of="residents", into="present", cell=("home",))
 def go_out(out_from: int, out_to: int) -> tuple[int, int, int]:
     """Take the resident out of those present, who are all of the zone at first (few hours are out, so this is the shorter count)."""
     return out_from, out_to, -1
 
 
-RULES = (grow_older, give_birth, die, move_away, change_status, learn_digital, plan_day, choose_home, go_out)
+RULES = (grow_older, give_birth, die, move_away, change_status, learn_digital, plan_day, go_out)

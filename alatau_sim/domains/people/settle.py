@@ -1,7 +1,8 @@
 """Births, burials, moves: people are added and removed when a month opens, by keyed draws, and each is booked in the ledger of people.
 
 A household that comes has a place in a fixed list of its month (month and number), so that inviting more people admits the same ones and
-more. Where more want homes in a zone than there are, a keyed draw ranks them; those left over do not come.
+more. Where more want homes in a zone than there are, a keyed draw ranks them; those left over do not come. Where they want to live is
+written into `seekers.wanted` by whoever knows homes.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alatau_sim.domains.people.tables import CHILD, MALE, OLDEST, digital_skill, in_sample
+from alatau_sim.city.homes import offers
+from alatau_sim.domains.people.tables import CHILD, EMPLOYED, MALE, OLDEST, UNEMPLOYED, digital_skill
 from alatau_sim.engine.randomness import id_array, stream_word
+from alatau_sim.engine.ranking import served
 from alatau_sim.engine.rule import settlement
 from alatau_sim.errors import RunError
 
@@ -53,59 +56,10 @@ def read_calendar(sim: Any) -> None:
     sim.city["departure_rate"] = sim.state["people"]["departure_rate"]
 
 
-@settlement(
-    phase="events", every="1 month", reads=("households.home", "zones.dwellings_existing", "zones.dwellings_planned", "zones.outside"),
-    writes=("zones.dwellings_built", "zones.vacant_dwellings", "zones.vacancy_share"),
-)
-def open_month(sim: Any) -> None:
-    """Complete the month's dwellings where plans have room, and count the vacant ones."""
+@settlement(phase="events", every="1 month")
+def begin_people_month(sim: Any) -> None:
+    """Begin the month's counts of births, deaths and moves."""
     clear_month(sim)
-    state, zones = sim.state["people"], sim.tables["zones"]
-    due = state["homes_due"] + sim.policy.people.homes_per_year / 12
-    state["homes_due"] = due - int(due)
-    room = np.where(zones["outside"], 0, zones["dwellings_planned"] - zones["dwellings_existing"])
-    zones["dwellings_built"][:] = complete(room, zones["dwellings_built"], int(due))
-    count_vacancies(sim)
-
-
-def complete(room: Ints, built: Ints, homes: int) -> Ints:
-    """Dwellings built by zone after `homes` more, each where the plan's room is largest for what is built (Webster's method).
-
-    The n-th home is in the same zone however many follow; zones never get more than their room.
-    """
-    built = built.copy()
-    claim = np.where(built < room, room / (2 * built + 1), 0.0)
-    for _ in range(homes):
-        zone = int(claim.argmax())
-        if claim[zone] <= 0:
-            break
-        built[zone] += 1
-        claim[zone] = room[zone] / (2 * built[zone] + 1) if built[zone] < room[zone] else 0.0
-    return built
-
-
-def count_vacancies(sim: Any) -> None:
-    """Write the dwellings that each zone offers, and its vacant ones as a share; zones outside have none."""
-    zones, vacant = sim.tables["zones"], vacancies(sim)
-    zones["vacant_dwellings"][:] = offers(sim) * sim.weight
-    zones["vacancy_share"][:] = vacant / np.maximum(zones["dwellings_existing"] + zones["dwellings_built"], 1)
-
-
-def vacancies(sim: Any) -> Ints:
-    """Dwellings without a household by zone, now.
-
-    A sample begins with the households of the whole city, not with `weight` times those drawn: else chance would leave homes empty.
-    """
-    zones, home = sim.tables["zones"], sim.tables["households"]["home"]
-    lived_in = np.bincount(home[home >= 0], minlength=zones.n) * sim.weight + sim.state["people"]["beyond_sample"]
-    homes = zones["dwellings_existing"] + zones["dwellings_built"]
-    return np.where(zones["outside"], 0, np.clip(homes - lived_in, 0, homes)).astype(np.int64)
-
-
-def offers(sim: Any) -> Ints:
-    """Rows of households that each zone has homes for, now: in a sample the rest below a row counts where a lasting draw says so."""
-    rows, rest = np.divmod(vacancies(sim), sim.weight)
-    return np.asarray(rows + (sim.uniform("part_of_home", sim.tables["zones"].id, day=-1) * sim.weight < rest))
 
 
 @settlement(phase="life", every="1 month", reads=("residents.gives_birth",), writes=("residents", "account:births", "account:city"))
@@ -206,16 +160,6 @@ def arrive(sim: Any) -> None:
     call_seekers(sim, sim.clock.month_index + 1)
 
 
-def served(wanted: Ints, ids: Ints, rank: NDArray[Any], supply: Ints) -> NDArray[np.bool_]:
-    """Who gets one of the things of the place they want (−1: none): within each place the lowest ranks, up to its supply."""
-    order = np.lexsort((ids, rank, wanted))
-    place = wanted[order]
-    first = np.searchsorted(place, place, side="left")
-    got = np.zeros(len(wanted), bool)
-    got[order] = (place >= 0) & (np.arange(len(place)) - first < supply[np.maximum(place, 0)])
-    return got
-
-
 def call_seekers(sim: Any, month: int) -> None:
     """Put the households that want to come in a month (counted from the year 0) into the table of seekers: the first ones of its list."""
     state = sim.state["people"]
@@ -225,13 +169,16 @@ def call_seekers(sim: Any, month: int) -> None:
     number = int(expected + sim.uniform_of("arrivals", month, "people"))
     ids = id_array(stream_word("arrival"), month, np.arange(number, dtype=np.int64))
     if sim.weight > 1:
-        ids = ids[in_sample(sim, ids)]
+        ids = ids[sim.in_sample(ids)]
     template = (sim.uniform("template", ids, day=-1) * templates.count).astype(np.int64)
     sim.tables["seekers"].insert(ids, {"template": template, "size": templates.size[template] if len(ids) else 0, "wanted": -1})
 
 
 def welcome(sim: Any, ids: Ints, template: NDArray[Any], zone: Ints) -> None:
-    """Add households that come, with people like those of their templates and wages of their own, and the money they bring."""
+    """Add households that come, with people like those of their templates and wages of their own, and the money they bring.
+
+    Those of them who worked look for work here.
+    """
     if not len(ids):
         return
     households, residents, state = sim.tables["households"], sim.tables["residents"], sim.state["people"]
@@ -243,9 +190,12 @@ def welcome(sim: Any, ids: Ints, template: NDArray[Any], zone: Ints) -> None:
     columns: dict[str, Any] = {name: column[like] for name, column in values.items() if name != "age_months"}
     months = values["age_months"][like]
     columns["wage_kzt"] = state["wages"].draw(sim.uniform("wage", people, day=-1), columns["education"])
+    # What they have lived on; it decides what they own, and is what they bring. From tomorrow on they have what they earn here.
     columns["income_kzt"] = np.where(columns["employed"], columns["wage_kzt"], columns["income_kzt"])
+    columns["status"] = np.where(columns["status"] == EMPLOYED, UNEMPLOYED, columns["status"])
+    columns["employed"] = np.zeros(len(like), bool)
     residents.insert(people, {
-        **columns, "household": rows[of], "birth_month": sim.clock.month_index - months, "age": months // 12,
+        **columns, "household": rows[of], "home": zone[of], "birth_month": sim.clock.month_index - months, "age": months // 12,
         "agegroup": np.minimum(months // 12, OLDEST),
     })  # fmt: skip
     _count(sim, "arrivals", zone[of])
@@ -276,10 +226,8 @@ def check_people(sim: Any) -> None:
 def begin(sim: Any) -> None:
     """Open the books of people, and call those who come on the first day that is the first of a month."""
     clear_month(sim)
-    sim.state["people"]["homes_due"] = 0.0
-    count_vacancies(sim)
     call_seekers(sim, sim.clock.month_index + (not sim.clock.first_of_month))
     sim.ledger.watch(PEOPLE, "city", "residents")
 
 
-SETTLEMENTS = (read_calendar, open_month, bear, bury, depart, arrive, count_everyone, check_people)
+SETTLEMENTS = (read_calendar, begin_people_month, bear, bury, depart, arrive, count_everyone, check_people)

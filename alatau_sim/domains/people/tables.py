@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from alatau_sim.city.margins import MarginTable, read_margins
 from alatau_sim.city.synthesis import Population, synthesise
 from alatau_sim.engine.grids import Grid
-from alatau_sim.engine.randomness import hash_array, id_array, stream_key, stream_word, uniform_array
+from alatau_sim.engine.randomness import hash_array, id_array, stream_word
 from alatau_sim.engine.rule import Derived, Mirror
 from alatau_sim.errors import Problem, raise_problems
 from alatau_sim.fields import Column
@@ -40,8 +40,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("education", "int8", meaning="highest schooling completed", labels=EDUCATION, within=(0, 3)),
         Column("status", "int8", meaning="what the resident does", labels=STATUSES, within=(0, 5)),
         Column("employed", "bool", meaning="has paid work"),
-        Column("wage_kzt", "int64", "KZT/month", "what the resident's work pays, or would pay", within=(0, 10**9)),
-        Column("income_kzt", "int64", "KZT/month", "wage or pension", within=(0, 10**9)),
+        Column("wage_kzt", "int64", "KZT/month", "what the resident's skills are worth, gross, at an average employer", within=(0, 10**9)),
+        Column("income_kzt", "int64", "KZT/month", "wage or pension that comes in", within=(0, 10**9)),
         Column("skill_rank", "float32", "1", "rank of digital skill among people of one age and schooling", 0.5, within=(0, 1)),
         Column("digital_skill", "float32", "1", "ease with digital services, 0 to 1", 0.5, within=(0, 1)),
         Column("out_from", "int8", "h", "hour at which the resident leaves home today", within=(0, 24)),
@@ -62,21 +62,18 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("wanted", "int32", meaning="zone where the household would like to live", index="zones"),
     ),
     "zones": (
-        Column("dwellings_built", "int64", "dwellings", "dwellings completed since the start"),
-        Column("vacant_dwellings", "int64", "dwellings", "dwellings offered on the first of the month: vacant, in a sample as whole rows"),
-        Column("vacancy_share", "float64", "share", "vacant among all dwellings", within=(0, 1)),
-        Column("attraction", "float64", "1", "what else draws households to the zone, in units of utility (0 unless something sets it)"),
+        Column("beyond_sample", "int64", "households", "households at the start, less those that the rows of the sample stand for"),
     ),
 }
 
-MIRRORS = (Mirror("residents", "home", "household", "home"),)
+MIRRORS = (Mirror("residents", "home", "household", "home", every="1 month"),)
 
 DERIVED = (
-    Derived("households", "size", "residents", "household", "count", unit="people", meaning="people of the household"),
+    Derived("households", "size", "residents", "household", "count", unit="people", meaning="people of the household", every="1 month"),
     Derived("households", "income_kzt", "residents", "household", "sum", "income_kzt", unit="KZT/month", meaning="wages and pensions"),
     Derived("households", "home_mask", "residents", "household", "bits", "home_hours", meaning="hours with anyone at home, a bit each"),
-    Derived("zones", "residents", "residents", "home", "count", unit="people", meaning="people who live in the zone"),
-    Derived("zones", "households", "households", "home", "count", unit="households", meaning="households that live in the zone"),
+    Derived("zones", "residents", "residents", "home", "count", unit="people", meaning="people who live in the zone", every="1 month"),
+    Derived("zones", "households", "households", "home", "count", unit="households", meaning="households of the zone", every="1 month"),
 )
 
 GRIDS = (Grid("present", ("zones", "hour"), "people", "residents at home", profile=True),)
@@ -247,18 +244,14 @@ def _templates(people: Population, columns: dict[str, NDArray[Any]]) -> Template
     return Templates(size, np.cumsum(size) - size, {name: column[members] for name, column in columns.items()})
 
 
-def in_sample(sim: Any, ids: Ints) -> NDArray[np.bool_]:
-    """Which households belong to the sample of one in `sim.weight`: the same in every replicate, and part of any larger sample."""
-    return uniform_array(stream_key(sim.seed, 0, "sample", -1), ids) * sim.weight < 1
-
-
 def _insert(sim: Any, people: Population, columns: dict[str, NDArray[Any]]) -> None:
     """Put households and residents into their tables; in a sample, one household in `sim.weight`, picked by key."""
     kept = np.ones(len(people.size), bool)
     if sim.weight > 1:
-        kept = in_sample(sim, people.household_id)
-    n = sim.tables["zones"].n
-    sim.state["people"]["beyond_sample"] = np.bincount(people.zone, minlength=n) - np.bincount(people.zone[kept], minlength=n) * sim.weight
+        kept = sim.in_sample(people.household_id)
+    zones = sim.tables["zones"]
+    drawn = np.bincount(people.zone[kept], minlength=zones.n) * sim.weight
+    zones["beyond_sample"][:] = np.bincount(people.zone, minlength=zones.n) - drawn
     of = kept[people.household]
     row = (np.cumsum(kept) - 1)[people.household[of]].astype(np.int32)
     income = np.bincount(row, weights=columns["income_kzt"][of], minlength=int(kept.sum()))

@@ -1,0 +1,1 @@
+"""Commuters from outside."""

@@ -1,0 +1,1 @@
+"""What a day of service came to."""
