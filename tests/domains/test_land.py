@@ -223,7 +223,8 @@ def test_renters_pay_for_the_days_of_the_run_and_owners_live_free(first, days, s
     run(sim)
     paid = before - households["balance_kzt"]
     assert (paid[owner] == 0).all()
-    assert (paid[~owner] == sum(round(126_000 * share) for share in shares)).all()
+    # 1,500 KZT for 84 m2, of which a rented home has 0.65
+    assert (paid[~owner] == sum(round(81_900 * share) for share in shares)).all()
     assert sim.ledger.balance("tenge", "landlords") == paid.sum()
 
 

@@ -84,6 +84,10 @@ class World(Section):
         1500.0, within=(10, 100_000), unit="KZT/m2/month", source=_RENTS, spread=lognormal_spread(0.2),
         meaning="asking rent at the start (assumed: the cheapest regional centre has 2,074 for homes with all amenities; half without)",
     )  # fmt: skip
+    rented_size_ratio: float = param(
+        0.65, within=(0.05, 2), unit="1", spread=uniform_between(0.5, 0.8),
+        meaning="floor space of rented homes over that of the mean dwelling (assumed: two rooms, about 55 m2)",
+    )  # fmt: skip
     rent_adjustment: float = param(
         1.0, within=(0, 20), unit="1/year", spread=lognormal_spread(0.5),
         meaning="yearly change of rents over what the vacancy rate lies below the natural one (assumed; form of Rosen and Smith, 1983)",

@@ -253,7 +253,7 @@ def settle_in(sim: Any) -> None:
 def set_rents(sim: Any) -> None:
     """Write the rent of each household: its zone's asking rent, or 0 for those who own their home."""
     households = sim.tables["households"]
-    rent = np.rint(sim.tables["zones"]["home_rent_kzt"]).astype(np.int64)
+    rent = np.rint(sim.tables["zones"]["home_rent_kzt"] * sim.world.land.rented_size_ratio).astype(np.int64)
     households["rent_kzt"][:] = np.where(households["owner"] | (households["home"] < 0), 0, rent[households["home"]])
 
 
