@@ -27,7 +27,9 @@ MAY = {
     "model": (*LOWER, "domains", "extensions", "composition"),
     "study": (*LOWER, "domains", "extensions", "composition", "model"),
     "report": (*BASE, "results"),
-    "cli": (*LOWER, "domains", "extensions", "composition", "model", "study", "report"),
+    "cli_parts": (*BASE, "study"),
+    "cli_results": (*LOWER, "study", "report", "cli_parts"),
+    "cli": (*LOWER, "domains", "extensions", "composition", "model", "study", "report", "cli_parts", "cli_results"),
     "__init__": (), "__main__": ("cli",),
 }
 # room of a domain -> what it may import of the package, besides its own domain, and which libraries it may not
