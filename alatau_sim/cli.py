@@ -330,7 +330,7 @@ def _fresh_report(out: Path, rules: Sequence[str], plugins: Sequence[str]) -> Pa
     from alatau_sim.study.declared import declared_parameters
 
     page = out / "report.html"
-    if page.exists() and page.stat().st_mtime >= max(path.stat().st_mtime for path in (out / "runs").glob("*.json")):
+    if page.exists() and page.stat().st_mtime >= max(path.stat().st_mtime for path in (out / "runs").glob("[!.]*.json")):
         return page
     tell("Writing the report ...")
     return write_report(out, declared=declared_parameters(rules, plugins))[0]

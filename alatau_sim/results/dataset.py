@@ -167,9 +167,12 @@ class Study:
 
 
 def _unwritten(folder: Path, known: set[tuple[str, int, int]]) -> list[RunRecord]:
-    """Runs that have left folders but no manifest: they are running now, or were killed."""
+    """Runs that have left folders but no manifest: they are running now, or were killed.
+
+    Hidden folders are another study's way of working, and may go while they are looked at.
+    """
     found: set[tuple[str, int, int]] = set()
-    for path in folder.glob("*/scenario=*/world=*/replicate=*"):
+    for path in folder.glob("[!.]*/scenario=*/world=*/replicate=*"):
         values = [part.split("=", 1)[1] for part in path.parts[-3:]]
         if values[1].isdecimal() and values[2].isdecimal():
             found.add((values[0], int(values[1]), int(values[2])))

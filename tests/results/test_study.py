@@ -215,3 +215,12 @@ def test_results_read_without_the_model():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
     assert run.stdout.strip() == "['alatau_sim.errors', 'alatau_sim.fields'] []"
+
+
+def test_hidden_folders_are_not_looked_into(study):
+    """They belong to a study that is at work and may be gone at any moment."""
+    before = [run.name for run in open_study(study).unfinished]
+    for folder in (".inputs", "table_month"):
+        (study / folder / "scenario=ghost" / "world=0" / "replicate=0").mkdir(parents=True)
+        found = [run.name for run in open_study(study).unfinished]
+        assert found == (before if folder == ".inputs" else [*before, "ghost-0-0"])
